@@ -1,0 +1,14 @@
+// OpenSSL's headers and, below them, functions for the macros that Swift cannot import.
+#ifndef COPENSSL_H
+#define COPENSSL_H
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+/// SSL_set_tlsext_host_name: the name sent as SNI. Returns 1 on success.
+int copenssl_set_server_name(SSL *ssl, const char *name);
+#endif

@@ -1,0 +1,34 @@
+/// A run of bytes inside the buffer that a head was parsed from.
+///
+/// Offsets, not pointers: the buffer may be moved or refilled between two uses, the range stays 8 bytes.
+package struct ByteRange: Equatable, Sendable {
+    /// Offset of the first byte from the start of the buffer.
+    package var start: UInt32
+    /// Number of bytes.
+    package var count: UInt32
+
+    /// Makes a range from offsets that fit in 32 bits; heads are bounded far below that.
+    @inlinable
+    package init(start: Int, count: Int) {
+        self.start = UInt32(truncatingIfNeeded: start)
+        self.count = UInt32(truncatingIfNeeded: count)
+    }
+
+    /// The empty range.
+    package static let empty = ByteRange(start: 0, count: 0)
+
+    /// Whether the range holds no byte.
+    @inlinable
+    package var isEmpty: Bool { count == 0 }
+
+    /// The bytes themselves, borrowed from the buffer the head was parsed from.
+    @inlinable
+    package func bytes(in buffer: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: buffer[Int(start)..<Int(start) + Int(count)])
+    }
+
+    /// The bytes as text; malformed UTF-8 is repaired, so this is for logs and the API, never for decisions on bytes.
+    package func string(in buffer: UnsafeRawBufferPointer) -> String {
+        String(decoding: bytes(in: buffer), as: UTF8.self)
+    }
+}

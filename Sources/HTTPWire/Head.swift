@@ -1,0 +1,145 @@
+/// The request methods the gateway decides by; any other token is `other` and forwarded as it was spelt (RFC 9110 §9).
+package enum Method: UInt8, Sendable {
+    case get, head, post, put, delete, patch, options, connect, trace, other
+
+    /// Whether a request may be sent again when nobody knows if it was processed (RFC 9110 §9.2.2).
+    package var isIdempotent: Bool {
+        switch self {
+        case .get, .head, .put, .delete, .options, .trace: true
+        case .post, .patch, .connect, .other: false
+        }
+    }
+
+    /// Whether the method promises to change nothing (RFC 9110 §9.2.1).
+    package var isSafe: Bool {
+        switch self {
+        case .get, .head, .options, .trace: true
+        default: false
+        }
+    }
+}
+
+/// How the end of a message body is found (RFC 9112 §6.3).
+package enum BodyFraming: Equatable, Sendable {
+    /// No body follows the head.
+    case none
+    /// Exactly this many bytes follow; never zero.
+    case length(UInt64)
+    /// Chunks follow, up to the zero chunk and its trailers.
+    case chunked
+    /// Everything until the peer closes; answers only.
+    case untilClose
+}
+
+/// The field names that the gateway itself looks at, recognised once while parsing.
+package enum FieldName: UInt8, Sendable {
+    case other
+    case host, connection, contentLength, transferEncoding, upgrade, expect, te, trailer, keepAlive
+    case proxyConnection, proxyAuthenticate, proxyAuthorization, http2Settings
+    case cookie, setCookie, authorization, origin, referer, accept, acceptEncoding, contentType, contentEncoding
+    case ifNoneMatch, ifModifiedSince, ifRange, range, etag, lastModified, cacheControl, vary, date, server, location
+    case forwarded, via, xForwarded /* any X-Forwarded-* */, xRealIP, xRequestID
+    case xAuthRequest /* any X-Auth-Request-* */, gap /* GAP-Auth, GAP-Signature */, xAdmin, xPod, xAttachPassword
+    case secFetchSite, secFetchMode, secFetchDest, secWebSocket /* any Sec-WebSocket-* */, serviceWorker
+    case clearSiteData, altSvc, strictTransportSecurity, serviceWorkerAllowed, publicKeyPins, nel, reportTo
+    case accessControlAllowCredentials, accessControlAllowOrigin
+    case xContentTypeOptions, referrerPolicy, contentSecurityPolicy, crossOriginOpenerPolicy, originAgentCluster
+    case xFrameOptions, retryAfter, userAgent, lastEventID
+}
+
+/// One field line; the value has its surrounding white space removed.
+package struct Field: Equatable, Sendable {
+    package var name: ByteRange
+    package var value: ByteRange
+    package var known: FieldName
+
+    package init(name: ByteRange, value: ByteRange, known: FieldName) {
+        self.name = name
+        self.value = value
+        self.known = known
+    }
+}
+
+/// What a message asks to become (RFC 9110 §7.8); the gateway knows WebSocket only.
+package enum Upgrade: UInt8, Equatable, Sendable {
+    case none
+    /// `Connection: upgrade` and `Upgrade: websocket`, alone, on a bodiless HTTP/1.1 GET (or its 101).
+    case webSocket
+}
+
+/// A request head as parsed: offsets into its buffer and the decisions taken while parsing.
+///
+/// Made once per connection and refilled for every request, so that its storage is allocated once.
+package struct RequestHead: Sendable {
+    package var method: Method = .other
+    /// The method as spelt.
+    package var methodText: ByteRange = .empty
+    /// The target in origin form (or `*`), always starting at the path; an absolute-form target has lost its prefix.
+    package var target: ByteRange = .empty
+    /// The path of the target, without `?`.
+    package var path: ByteRange = .empty
+    /// The query of the target, without `?`; empty if none.
+    package var query: ByteRange = .empty
+    /// 0 or 1, for HTTP/1.0 and HTTP/1.1.
+    package var minorVersion: UInt8 = 1
+    /// The host of the Host field (or of the absolute-form target, which must agree), without port; case as sent.
+    package var host: ByteRange = .empty
+    /// The port of the Host field, without colon; empty if none.
+    package var port: ByteRange = .empty
+    package var fields: [Field] = []
+    package var framing: BodyFraming = .none
+    /// Whether the connection may carry another request after this one.
+    package var keepAlive = true
+    /// Whether the client waits for `100 Continue`.
+    package var expectsContinue = false
+    package var upgrade: Upgrade = .none
+    /// Size of the head in the buffer, its last CRLF included.
+    package var byteCount = 0
+
+    package init() { fields.reserveCapacity(48) }
+
+    /// The first field with this name, for names that may appear once.
+    package func first(_ name: FieldName) -> Field? { fields.first { $0.known == name } }
+}
+
+/// A response head as parsed from a session or any other upstream.
+package struct ResponseHead: Sendable {
+    /// 100...599.
+    package var status = 0
+    package var reason: ByteRange = .empty
+    package var minorVersion: UInt8 = 1
+    package var fields: [Field] = []
+    /// The framing of the body that really follows, the request's method considered (RFC 9112 §6.3).
+    package var framing: BodyFraming = .none
+    /// Whether the upstream will take another request on this connection.
+    package var keepAlive = true
+    package var upgrade: Upgrade = .none
+    /// Size of the head in the buffer, its last CRLF included.
+    package var byteCount = 0
+
+    package init() { fields.reserveCapacity(32) }
+
+    /// The first field with this name, for names that may appear once.
+    package func first(_ name: FieldName) -> Field? { fields.first { $0.known == name } }
+}
+
+/// The bounds of a message head.
+package struct HeadLimits: Sendable {
+    /// Bytes of the first line, its CRLF included.
+    package var line: Int
+    /// Bytes of the whole head.
+    package var head: Int
+    /// Number of field lines.
+    package var fields: Int
+
+    package init(line: Int, head: Int, fields: Int) {
+        self.line = line
+        self.head = head
+        self.fields = fields
+    }
+
+    /// What a client may send.
+    package static let request = HeadLimits(line: 8 << 10, head: 64 << 10, fields: 200)
+    /// What a session may answer.
+    package static let response = HeadLimits(line: 8 << 10, head: 256 << 10, fields: 500)
+}

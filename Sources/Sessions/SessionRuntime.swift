@@ -1,0 +1,72 @@
+/// What is needed to make a session; every string was validated by the API.
+package struct SessionSpecification: Hashable, Sendable {
+    package var id: SessionID
+    package var key: SessionKey
+    package var sourceBranch: String
+    package var initialMessage: String?
+    /// The owner's access token for the repository's host, if the request carried one; never logged, never stored in
+    /// an annotation.
+    package var gitToken: String?
+
+    package init(
+        id: SessionID, key: SessionKey, sourceBranch: String, initialMessage: String? = nil, gitToken: String? = nil
+    ) {
+        self.id = id
+        self.key = key
+        self.sourceBranch = sourceBranch
+        self.initialMessage = initialMessage
+        self.gitToken = gitToken
+    }
+}
+
+/// What a runtime tells about its sessions, in order.
+package enum SessionChange: Sendable {
+    /// Everything there is; sent first, and again after any gap.
+    case snapshot([Session])
+    case updated(Session)
+    case removed(SessionID)
+    /// The runtime cannot see its sessions now; what was said before may be out of date. A snapshot ends it.
+    case stale(reason: String)
+}
+
+/// Which log of a session to read.
+package enum SessionLog: String, Sendable {
+    /// Preparing the folder: clone, checkout.
+    case initialisation = "init"
+    /// The agent itself.
+    case agent
+}
+
+/// Why a runtime refused or failed an order, in words that reach the person who gave it.
+package enum SessionRuntimeError: Error, Sendable {
+    case notFound(SessionID)
+    /// The order does not fit the session's present state.
+    case conflict(message: String)
+    /// The runtime (API server, disk, process table) cannot do it now.
+    case unavailable(message: String)
+    case failed(SessionFailure)
+}
+
+/// The port that both runtimes fill: sessions as pods, or as processes of this machine.
+///
+/// Orders return once they are durably accepted; progress arrives through `changes()`. Every order is idempotent.
+package protocol SessionRuntime: Sendable {
+    /// Makes the session and starts it; one that exists is resumed instead.
+    func create(_ specification: SessionSpecification) async throws(SessionRuntimeError)
+    /// Starts a stopped or failed session; waits for a stop under way to end first. `gitToken` as in `create`.
+    func resume(_ id: SessionID, gitToken: String?) async throws(SessionRuntimeError)
+    /// Ends the agent; the session's folder stays.
+    func stop(_ id: SessionID, reason: String) async throws(SessionRuntimeError)
+    /// Ends the agent and removes the folder; a session that does not exist is `notFound`.
+    func delete(_ id: SessionID) async throws(SessionRuntimeError)
+    /// The last lines of a log, as text of at most `limit` bytes.
+    func log(_ id: SessionID, _ log: SessionLog, limit: Int) async throws(SessionRuntimeError) -> String
+    /// Stores when the session was last used.
+    func record(_ activity: Activity, of id: SessionID) async throws(SessionRuntimeError)
+    /// Stores the title, attach password or conversation id that became known; nil leaves a field as it is.
+    func annotate(
+        _ id: SessionID, title: String?, attachPassword: String?, conversationID: String?
+    ) async throws(SessionRuntimeError)
+    /// Snapshot first, then every change; ends when the runtime shuts down. One consumer.
+    func changes() -> AsyncStream<SessionChange>
+}
