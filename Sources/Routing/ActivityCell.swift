@@ -1,0 +1,40 @@
+import Synchronization
+
+/// When a session was last used, and how many tunnels it has open; written by every worker, read by the idle policy.
+///
+/// One cell lives as long as its session, across all route tables. Both values are relaxed: they are hints about time, and
+/// order nothing else.
+package final class ActivityCell: Sendable {
+    private let used: Atomic<Int64>
+    private let tunnels = Atomic<Int>(0)
+
+    /// Makes a cell for a session that was last used at this time, in milliseconds since 1970.
+    package init(lastUse milliseconds: Int64 = 0) {
+        used = Atomic(milliseconds)
+    }
+
+    /// The time of the last use, in milliseconds since 1970; zero if never.
+    package var lastUse: Int64 { used.load(ordering: .relaxed) }
+
+    /// The number of tunnels open now.
+    package var openTunnels: Int { tunnels.load(ordering: .relaxed) }
+
+    /// Notes a use at this time, in milliseconds since 1970; a time before the last use changes nothing.
+    package func touch(at milliseconds: Int64) {
+        // Half a second is more than precise enough, and keeps busy workers from writing one cache line in turns.
+        guard milliseconds > used.load(ordering: .relaxed) &+ 500 else { return }
+        used.max(milliseconds, ordering: .relaxed)
+    }
+
+    /// Notes that a tunnel was opened; the caller owes one `closeTunnel`.
+    package func openTunnel(at milliseconds: Int64) {
+        tunnels.wrappingAdd(1, ordering: .relaxed)
+        touch(at: milliseconds)
+    }
+
+    /// Notes that a tunnel was closed.
+    package func closeTunnel(at milliseconds: Int64) {
+        tunnels.wrappingSubtract(1, ordering: .relaxed)
+        touch(at: milliseconds)
+    }
+}

@@ -1,0 +1,79 @@
+package import HTTPWire
+
+/// Which host leads to which session: an immutable value that every worker holds its own reference to.
+///
+/// A change of any session makes a new table with a higher generation; the old one lives until the last request that looked
+/// into it is through. A lookup allocates nothing and waits for nobody.
+package final class RouteTable: Sendable {
+    /// Counts tables; a worker replaces its table only by one of a higher generation.
+    package let generation: UInt64
+    /// The sessions in no order.
+    package var sessions: some Collection<SessionRoute> { byID.values }
+
+    private let pattern: HostPattern
+    private let byID: [UInt64: SessionRoute]
+    private let fallback: SessionRoute?
+
+    /// Makes a table; when two sessions have one id, none of them is reachable.
+    ///
+    /// `fallback` answers for every session host that the table does not hold: the fixed target of development.
+    package init(
+        settings: RoutingSettings, sessions: [SessionRoute], generation: UInt64, fallback: SessionRoute? = nil
+    ) {
+        pattern = HostPattern(settings)
+        self.generation = generation
+        self.fallback = fallback
+        var table: [UInt64: SessionRoute] = Dictionary(minimumCapacity: sessions.count)
+        var ambiguous: Set<UInt64> = []
+        for session in sessions where table.updateValue(session, forKey: session.id) != nil {
+            ambiguous.insert(session.id)
+        }
+        // Whose session it is cannot be told any more, and a guess could be a leak.
+        for id in ambiguous { table[id] = nil }
+        byID = table
+    }
+
+    /// The session with this id, for requests and tunnels that outlive the table they were routed by.
+    package func session(_ id: UInt64) -> SessionRoute? { byID[id] ?? fallback }
+
+    /// Where a parsed request goes.
+    package func route(
+        _ head: borrowing RequestHead, in buffer: UnsafeRawBufferPointer, entrance: Entrance
+    ) -> Route {
+        route(host: head.host.bytes(in: buffer), path: head.path.bytes(in: buffer), entrance: entrance)
+    }
+
+    /// Where a request with this host (without port, case as sent) and path goes.
+    package func route(
+        host: UnsafeRawBufferPointer, path: UnsafeRawBufferPointer, entrance: Entrance
+    ) -> Route {
+        let kind = pattern.classify(host)
+        if case .attach(let id) = kind {
+            guard entrance != .main else { return .misdirected }
+            return session(id).map(Route.attach) ?? .unknownSession
+        }
+        guard entrance != .attach else { return .misdirected }
+        switch kind {
+        case .picker:
+            return Self.isAPI(path) ? .api : .site
+        case .session(let id):
+            return session(id).map(Route.session) ?? .unknownSession
+        case .port(let id, let port):
+            // The agent's own port would be the agent without its credentials, by another origin.
+            guard let session = session(id), session.target?.port != port else { return .unknownSession }
+            return .port(session, port)
+        case .editor(let id):
+            return session(id).map(Route.editor) ?? .unknownSession
+        case .reserved:
+            return .unknownSession
+        case .foreign, .attach:
+            return .misdirected
+        }
+    }
+
+    /// Whether the path is `/api` or below it; the same bytes, no decoding: anything spelt otherwise is the site's 404.
+    private static func isAPI(_ path: UnsafeRawBufferPointer) -> Bool {
+        guard path.count >= 4, path[0] == 0x2f, path[1] == 0x61, path[2] == 0x70, path[3] == 0x69 else { return false }
+        return path.count == 4 || path[4] == 0x2f
+    }
+}

@@ -1,0 +1,39 @@
+/// Where one incarnation of a session listens, and what it wants to hear.
+///
+/// Two incarnations are two targets, even at the same address: pools are keyed by `key`, never by address, because a
+/// cluster gives an address to the next pod.
+package struct UpstreamTarget: Hashable, Sendable {
+    /// What a pool keeps its connections under.
+    package struct Key: Hashable, Sendable {
+        package let identity: UInt64
+        package let port: UInt16
+    }
+
+    /// Unique per incarnation for the life of the process.
+    package let identity: UInt64
+    /// The incarnation's name for people: a pod's UID, a process's start.
+    package let incarnation: String
+    /// A numeric IPv4 or IPv6 address.
+    package let address: String
+    package let port: UInt16
+    /// The complete value of the Authorization field that the agent expects, `Basic …`; nil where it expects none.
+    package let authorization: [UInt8]?
+
+    package init(
+        identity: UInt64, incarnation: String, address: String, port: UInt16, authorization: [UInt8]? = nil
+    ) {
+        self.identity = identity
+        self.incarnation = incarnation
+        self.address = address
+        self.port = port
+        self.authorization = authorization
+    }
+
+    /// The key of a pool of connections to this target.
+    package var key: Key { Key(identity: identity, port: port) }
+
+    /// Another port of the same incarnation; the agent's credentials do not go there.
+    package func atPort(_ port: UInt16) -> UpstreamTarget {
+        UpstreamTarget(identity: identity, incarnation: incarnation, address: address, port: port)
+    }
+}
