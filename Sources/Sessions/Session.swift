@@ -100,11 +100,15 @@ package struct Session: Hashable, Sendable, Identifiable {
     package var attachPassword: String?
     /// The agent's own id of the conversation the first prompt opened (`ses_…`), for deep links.
     package var conversationID: String?
+    /// When the present run began; nil when none runs or nobody knows.
+    package var startedAt: Timestamp?
+    /// The owner's own idle time in minutes; nil is the installation's.
+    package var idleTimeoutMinutes: Int?
 
     package init(
         id: SessionID, key: SessionKey, sourceBranch: String, createdAt: Timestamp, activity: Activity,
         state: SessionState, initialMessage: String? = nil, title: String? = nil, attachPassword: String? = nil,
-        conversationID: String? = nil
+        conversationID: String? = nil, startedAt: Timestamp? = nil, idleTimeoutMinutes: Int? = nil
     ) {
         self.id = id
         self.key = key
@@ -116,6 +120,8 @@ package struct Session: Hashable, Sendable, Identifiable {
         self.title = title
         self.attachPassword = attachPassword
         self.conversationID = conversationID
+        self.startedAt = startedAt
+        self.idleTimeoutMinutes = idleTimeoutMinutes
     }
 
     /// The owner's normalised address.

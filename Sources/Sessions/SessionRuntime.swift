@@ -67,6 +67,15 @@ package protocol SessionRuntime: Sendable {
     func annotate(
         _ id: SessionID, title: String?, attachPassword: String?, conversationID: String?
     ) async throws(SessionRuntimeError)
+    /// Stores the owner's own idle time; nil goes back to the installation's.
+    func setIdleTimeout(minutes: Int?, of id: SessionID) async throws(SessionRuntimeError)
     /// Snapshot first, then every change; ends when the runtime shuts down. One consumer.
     func changes() -> AsyncStream<SessionChange>
+}
+
+extension SessionRuntime {
+    /// What a runtime without a place for it answers.
+    package func setIdleTimeout(minutes: Int?, of id: SessionID) async throws(SessionRuntimeError) {
+        throw .unavailable(message: "This installation keeps no idle time per session.")
+    }
 }
