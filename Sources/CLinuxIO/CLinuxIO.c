@@ -75,6 +75,8 @@ ssize_t clinuxio_sendfile(int to, int from, int64_t *offset, size_t count) {
     return moved < 0 ? -errno : moved;
 }
 
+int clinuxio_name_thread(pthread_t thread, const char *name) { return -pthread_setname_np(thread, name); }
+
 int clinuxio_spawn_terminal(const char *path, char *const arguments[], char *const environment[],
                             const char *directory, unsigned short rows, unsigned short columns, int *master) {
     struct winsize size = {.ws_row = rows, .ws_col = columns};

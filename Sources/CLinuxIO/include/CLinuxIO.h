@@ -4,6 +4,7 @@
 #define CLINUXIO_H
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -41,7 +42,9 @@ int clinuxio_set_pipe_size(int fd, int bytes);
 ssize_t clinuxio_splice(int from, int to, size_t count, int more);
 ssize_t clinuxio_sendfile(int to, int from, int64_t *offset, size_t count);
 
-// processes
+// threads and processes
+/// Names a thread for `ps -L`; longer than 15 bytes fails.
+int clinuxio_name_thread(pthread_t thread, const char *name);
 /// Starts `path` with a new session and a new pseudo-terminal as its controlling terminal; stores the master's
 /// descriptor (non-blocking, close-on-exec). Returns the child's pid.
 int clinuxio_spawn_terminal(const char *path, char *const arguments[], char *const environment[],

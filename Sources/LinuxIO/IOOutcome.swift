@@ -1,0 +1,66 @@
+internal import Glibc
+
+/// An errno that the kernel answered with.
+package struct Errno: Error, Equatable, Sendable, CustomStringConvertible {
+    package let code: CInt
+
+    package init(code: CInt) { self.code = code }
+
+    /// From the `-errno` convention of the C shims.
+    @inlinable
+    package init(negated result: Int) { self.init(code: CInt(truncatingIfNeeded: -result)) }
+
+    package var description: String { String(cString: strerror(code)) }
+
+    package static let again = Errno(code: EAGAIN)
+    package static let tooManyDescriptors = Errno(code: EMFILE)
+    package static let systemTableFull = Errno(code: ENFILE)
+    package static let connectionRefused = Errno(code: ECONNREFUSED)
+    package static let connectionReset = Errno(code: ECONNRESET)
+    package static let addressInUse = Errno(code: EADDRINUSE)
+    package static let timedOut = Errno(code: ETIMEDOUT)
+}
+
+/// The outcome of one non-blocking call.
+package enum IOOutcome: Equatable, Sendable {
+    case moved(Int)
+    case wouldBlock
+    case endOfStream
+    case failed(Errno)
+}
+
+/// Why a waiting operation on a stream ended without success.
+package enum IOError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The deadline passed first.
+    case timedOut
+    /// The peer ended its stream where more bytes were due.
+    case endOfStream
+    /// The task that waited was cancelled.
+    case cancelled
+    /// A system call failed; `call` names it.
+    case system(call: StaticString, Errno)
+
+    package static func == (one: Self, other: Self) -> Bool {
+        switch (one, other) {
+        case (.timedOut, .timedOut), (.endOfStream, .endOfStream), (.cancelled, .cancelled): true
+        case (.system(_, let one), .system(_, let other)): one == other
+        default: false
+        }
+    }
+
+    package var description: String {
+        switch self {
+        case .timedOut: "timed out"
+        case .endOfStream: "the peer closed the connection"
+        case .cancelled: "cancelled"
+        case .system(let call, let errno): "\(call): \(errno)"
+        }
+    }
+}
+
+/// Throws the errno of a shim's negative result, otherwise returns it.
+@discardableResult
+func check<T: BinaryInteger>(_ call: StaticString, _ result: T) throws(IOError) -> T {
+    guard result >= 0 else { throw .system(call: call, Errno(negated: Int(result))) }
+    return result
+}

@@ -1,0 +1,102 @@
+internal import CLinuxIO
+internal import Glibc
+
+/// A listening TCP socket under a loop's epoll.
+package final class Listener: EventSource {
+    /// A connection just accepted.
+    package struct Accepted: ~Copyable {
+        package let descriptor: Descriptor
+        package let peer: SocketAddress
+
+        /// Hands the connection over.
+        package consuming func take() -> Descriptor { descriptor }
+    }
+
+    /// What one attempt to accept gave.
+    package enum Outcome: ~Copyable {
+        case accepted(Accepted)
+        case nobody
+        /// No descriptor or memory is left; try again later.
+        case exhausted(Errno)
+    }
+
+    private let executor: LoopExecutor
+    private var descriptor: CInt
+    /// The address in use, with the port that the kernel chose if 0 was asked for.
+    package let localAddress: SocketAddress
+    package unowned(unsafe) var waiter: Waiter?
+
+    /// Binds and listens; with `sharesPort`, other listeners may bind the same address (SO_REUSEPORT) and the kernel
+    /// spreads connections over them.
+    package init(address: SocketAddress, sharesPort: Bool, backlog: Int = 1024, on executor: LoopExecutor)
+        throws(IOError)
+    {
+        self.executor = executor
+        let socket = Descriptor(adopting: try check("socket", clinuxio_socket(address.family, SOCK_STREAM_TYPE)))
+        let number = socket.number
+        try check("setsockopt", clinuxio_set_option(number, SOL_SOCKET, SO_REUSEADDR, 1))
+        if sharesPort { try check("setsockopt", clinuxio_set_option(number, SOL_SOCKET, SO_REUSEPORT, 1)) }
+        if !address.isIPv4 {
+            // `::` also takes IPv4, whatever the host's default is.
+            _ = clinuxio_set_option(number, CInt(IPPROTO_IPV6), IPV6_V6ONLY, 0)
+        }
+        try check("bind", address.withSockaddr { Glibc.bind(number, $0, $1) == 0 ? 0 : -errno })
+        try check("listen", Glibc.listen(number, CInt(backlog)) == 0 ? 0 : -errno)
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let named = withUnsafeMutablePointer(to: &storage) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(number, $0, &length) }
+        }
+        guard named == 0, let local = SocketAddress(storage) else {
+            throw .system(call: "getsockname", Errno(code: errno))
+        }
+        localAddress = local
+        descriptor = -1
+        super.init()
+        // Level-triggered: connections that were not accepted in one turn are reported again.
+        try executor.register(self, descriptor: number, events: EPOLLIN.rawValue)
+        descriptor = socket.release()
+    }
+
+    deinit { close() }
+
+    package var isOpen: Bool { descriptor >= 0 }
+
+    /// Stops listening; connections that the kernel completed but nobody accepted are reset.
+    package func close() {
+        guard descriptor >= 0 else { return }
+        executor.unregister(self, descriptor: descriptor)
+        _ = Glibc.close(descriptor)
+        descriptor = -1
+        waiter?.resume(.event)
+    }
+
+    /// Stops or resumes the reports of waiting connections, so that a full process does not spin.
+    package func setPaused(_ paused: Bool) {
+        guard descriptor >= 0 else { return }
+        executor.modify(self, descriptor: descriptor, events: paused ? 0 : EPOLLIN.rawValue)
+    }
+
+    override func report(_ events: UInt32) { waiter?.resume(.event) }
+
+    /// Takes one waiting connection, if there is one.
+    package func accept() -> Outcome {
+        while true {
+            var storage = sockaddr_storage()
+            var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+            let result = clinuxio_accept(descriptor, &storage, &length)
+            if result >= 0 {
+                let accepted = Descriptor(adopting: result)
+                guard let peer = SocketAddress(storage) else { continue }
+                _ = clinuxio_set_option(result, CInt(IPPROTO_TCP), TCP_NODELAY, 1)
+                return .accepted(Accepted(descriptor: accepted, peer: peer))
+            }
+            switch -result {
+            case EAGAIN: return .nobody
+            case EMFILE, ENFILE, ENOBUFS, ENOMEM: return .exhausted(Errno(code: -result))
+            // The peer gave up while it waited, or the network did: the next one may be fine (accept(2)).
+            default: continue
+            }
+        }
+    }
+}

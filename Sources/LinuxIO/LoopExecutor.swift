@@ -1,0 +1,248 @@
+internal import CLinuxIO
+internal import Glibc
+internal import Synchronization
+
+/// An epoll loop that is a Swift executor: jobs and kernel events take turns on one thread.
+///
+/// It is the serial executor of its `Loop` actor and the task executor of the tasks on it. It must be both: a
+/// continuation resumed inside a task without the preference would travel through the global pool and back.
+///
+/// Unchecked: everything but `mailbox` is touched by the loop's thread only.
+package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
+    private struct Slot {
+        var generation: UInt32
+        var source: Unmanaged<EventSource>?
+    }
+
+    /// What other threads left for this loop.
+    private struct Mailbox {
+        var jobs: [UnownedJob] = []
+        var posts: [@Sendable () -> Void] = []
+        var isSignalled = false
+        var isStopped = false
+    }
+
+    private let epoll: CInt
+    private let wakeUp: CInt
+    private let mailbox = Mutex(Mailbox())
+    private var thread = pthread_t()
+
+    private var ready = JobRing()
+    private var slots: ContiguousArray<Slot> = []
+    private var freeSlots: [UInt32] = []
+    var wheel: DeadlineWheel
+
+    /// The monotonic clock as of this turn of the loop.
+    package private(set) var now: Deadline
+    /// Buffers lent to the connections of this loop.
+    package let buffers = BufferPool()
+    /// Pipes lent to the transfers of this loop.
+    package let pipes = PipePool()
+    /// Jobs and posts that came from other threads, for the test that counts executor hops.
+    package private(set) var crossings: UInt64 = 0
+    /// The longest turn between two looks at the kernel since last asked, in microseconds; the loop's lag.
+    package private(set) var longestTurn: UInt64 = 0
+
+    /// Starts the thread.
+    package init(name: String) throws(IOError) {
+        epoll = try check("epoll_create1", clinuxio_epoll_create())
+        wakeUp = try check("eventfd", clinuxio_eventfd())
+        now = .current()
+        wheel = DeadlineWheel(now: now)
+        try check("epoll_ctl", clinuxio_epoll_add(epoll, wakeUp, EPOLLIN.rawValue, .max))
+        let retained = Unmanaged.passRetained(self)
+        let result = pthread_create(
+            &thread, nil,
+            { argument in
+                Unmanaged<LoopExecutor>.fromOpaque(argument!).takeRetainedValue().run()
+                return nil
+            }, retained.toOpaque())
+        guard result == 0 else {
+            retained.release()
+            throw .system(call: "pthread_create", Errno(code: result))
+        }
+        _ = clinuxio_name_thread(thread, name)
+    }
+
+    deinit {
+        close(epoll)
+        close(wakeUp)
+    }
+
+    /// Whether the caller is on this loop's thread.
+    package var isCurrent: Bool { pthread_equal(pthread_self(), thread) != 0 }
+
+    package func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        if isCurrent {
+            ready.append(job)
+        } else {
+            deliver { $0.jobs.append(job) }
+        }
+    }
+
+    /// Runs `body` on the loop's thread soon, after what was posted before.
+    package func post(_ body: @escaping @Sendable () -> Void) {
+        deliver { $0.posts.append(body) }
+    }
+
+    /// Ends the loop's thread after its present turn; what still waits on this loop waits for ever.
+    package func stop() {
+        deliver { $0.isStopped = true }
+    }
+
+    private func deliver(_ put: (inout Mailbox) -> Void) {
+        let mustSignal = mailbox.withLock { mailbox in
+            put(&mailbox)
+            defer { mailbox.isSignalled = true }
+            return !mailbox.isSignalled
+        }
+        if mustSignal { _ = clinuxio_eventfd_signal(wakeUp) }
+    }
+
+    package func checkIsolated() { precondition(isCurrent, "not on the loop's thread") }
+
+    // MARK: Sources
+
+    /// Puts a source under epoll; edge-triggered, so readiness is reported once and latched by the source.
+    func register(_ source: EventSource, descriptor: CInt, events: UInt32) throws(IOError) {
+        let index: UInt32
+        if let free = freeSlots.popLast() {
+            index = free
+        } else {
+            index = UInt32(slots.count)
+            slots.append(Slot(generation: 0, source: nil))
+        }
+        let token = UInt64(slots[Int(index)].generation) << 32 | UInt64(index)
+        let result = clinuxio_epoll_add(epoll, descriptor, events, token)
+        guard result >= 0 else {
+            freeSlots.append(index)
+            throw .system(call: "epoll_ctl", Errno(negated: Int(result)))
+        }
+        slots[Int(index)].source = Unmanaged.passUnretained(source)
+        source.token = token
+    }
+
+    func modify(_ source: EventSource, descriptor: CInt, events: UInt32) {
+        let result = clinuxio_epoll_modify(epoll, descriptor, events, source.token)
+        precondition(result >= 0, "epoll_ctl on a registered descriptor")
+    }
+
+    /// Forgets a source before its descriptor is closed; events already fetched for it are dropped by generation.
+    func unregister(_ source: EventSource, descriptor: CInt) {
+        let index = Int(source.token & 0xffff_ffff)
+        slots[index].source = nil
+        slots[index].generation &+= 1
+        freeSlots.append(UInt32(index))
+        // Not left to close(): the open file may have another descriptor, in a child or in flight.
+        _ = clinuxio_epoll_remove(epoll, descriptor)
+    }
+
+    // MARK: The loop
+
+    private func run() {
+        let capacity = 256
+        let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: capacity)
+        defer { events.deallocate() }
+        while true {
+            runReadyJobs()
+            let timeout = ready.isEmpty ? wheel.timeout(from: now) : 0
+            let before = Self.microseconds()
+            if before > turnStart { longestTurn = max(longestTurn, before - turnStart) }
+            let count = clinuxio_epoll_wait(epoll, events, CInt(capacity), timeout)
+            turnStart = Self.microseconds()
+            now = Deadline(milliseconds: turnStart / 1000)
+            if count > 0 {
+                for index in 0..<Int(count) {
+                    let token = clinuxio_epoll_token(events + index)
+                    if token == .max {
+                        if !takeMail() { return }
+                        continue
+                    }
+                    let slot = slots[Int(token & 0xffff_ffff)]
+                    guard slot.generation == UInt32(token >> 32), let source = slot.source else { continue }
+                    source._withUnsafeGuaranteedRef { $0.report(clinuxio_epoll_events(events + index)) }
+                }
+            }
+            wheel.advance(to: now)
+        }
+    }
+
+    private var turnStart: UInt64 = .max
+
+    private static func microseconds() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_nsec) / 1000
+    }
+
+    /// The longest turn since the last call, in microseconds.
+    package func takeLongestTurn() -> UInt64 {
+        defer { longestTurn = 0 }
+        return longestTurn
+    }
+
+    /// Runs what is ready now; jobs that become ready meanwhile wait for the kernel's news first, so that a task that
+    /// always has something to do cannot starve the others.
+    private func runReadyJobs() {
+        let serial = asUnownedSerialExecutor()
+        let task = asUnownedTaskExecutor()
+        for _ in 0..<ready.count {
+            ready.removeFirst().runSynchronously(isolatedTo: serial, taskExecutor: task)
+        }
+    }
+
+    private func takeMail() -> Bool {
+        _ = clinuxio_eventfd_clear(wakeUp)
+        var jobs: [UnownedJob] = []
+        var posts: [@Sendable () -> Void] = []
+        let isStopped = mailbox.withLock { mailbox in
+            swap(&jobs, &mailbox.jobs)
+            swap(&posts, &mailbox.posts)
+            mailbox.isSignalled = false
+            return mailbox.isStopped
+        }
+        crossings += UInt64(jobs.count + posts.count)
+        for job in jobs { ready.append(job) }
+        for post in posts { post() }
+        return !isStopped
+    }
+}
+
+/// Something under epoll.
+package class EventSource {
+    /// Slot and generation; see `LoopExecutor.register`.
+    var token: UInt64 = 0
+
+    init() {}
+
+    /// Takes note of an edge; runs on the loop's thread and must not suspend.
+    func report(_ events: UInt32) { fatalError("abstract") }
+}
+
+/// A queue of jobs that reuses its storage.
+private struct JobRing {
+    private var storage: [UnownedJob?] = Array(repeating: nil, count: 256)
+    private var head = 0
+    private(set) var count = 0
+
+    var isEmpty: Bool { count == 0 }
+
+    mutating func append(_ job: UnownedJob) {
+        if count == storage.count {
+            storage =
+                (0..<count).map { storage[(head + $0) & (storage.count - 1)] }
+                + Array(repeating: nil, count: count)
+            head = 0
+        }
+        storage[(head + count) & (storage.count - 1)] = job
+        count += 1
+    }
+
+    mutating func removeFirst() -> UnownedJob {
+        let job = storage[head]!
+        head = (head + 1) & (storage.count - 1)
+        count -= 1
+        return job
+    }
+}

@@ -1,0 +1,61 @@
+internal import CLinuxIO
+
+/// A kernel pipe through which bytes travel between two sockets without entering this process.
+package final class Pipe {
+    let readEnd: Descriptor
+    let writeEnd: Descriptor
+    /// Bytes the pipe can hold.
+    package let capacity: Int
+    /// Bytes in the pipe now.
+    package private(set) var buffered = 0
+
+    /// Makes a pipe of up to `capacity` bytes; nil if the kernel gives none, or one so small that copying is better.
+    init?(capacity wanted: Int) {
+        var ends: [CInt] = [-1, -1]
+        guard clinuxio_pipe(&ends) >= 0 else { return nil }
+        readEnd = Descriptor(adopting: ends[0])
+        writeEnd = Descriptor(adopting: ends[1])
+        // EPERM: the user's pipe pages are used up; the pipe may then be as small as two pages.
+        let size = clinuxio_set_pipe_size(ends[0], CInt(wanted))
+        capacity = size > 0 ? Int(size) : 0
+        guard capacity >= 64 << 10 else { return nil }
+    }
+
+    func filled(_ count: Int) { buffered += count }
+    func drained(_ count: Int) { buffered -= count }
+}
+
+/// The pipes of one loop, made when first needed and lent to one transfer at a time.
+package final class PipePool {
+    /// 1 MiB: on loopback a 64 KiB pipe gains nothing over copying (measured; docs/performance.md).
+    package static let pipeSize = 1 << 20
+
+    private var free: [Pipe] = []
+    private var made = 0
+    /// Pipes this loop may own. A user that is not root may own 64 pipes of this size in all (pipe-user-pages-soft).
+    package var limit = 16
+    /// The kernel refused: do not ask again before this turn of the clock.
+    private var refusedUntil = Deadline(milliseconds: 0)
+
+    init() {}
+
+    /// Pipes on loan, for metrics and leak tests.
+    package var lent: Int { made - free.count }
+
+    /// Lends an empty pipe, or nil: then the transfer copies.
+    package func take(now: Deadline) -> Pipe? {
+        if let pipe = free.popLast() { return pipe }
+        guard made < limit, now >= refusedUntil else { return nil }
+        guard let pipe = Pipe(capacity: Self.pipeSize) else {
+            refusedUntil = now.advanced(seconds: 1)
+            return nil
+        }
+        made += 1
+        return pipe
+    }
+
+    /// Takes a pipe back; one that still holds bytes is closed, for they belong to nobody else.
+    package func giveBack(_ pipe: Pipe) {
+        if pipe.buffered == 0 { free.append(pipe) } else { made -= 1 }
+    }
+}

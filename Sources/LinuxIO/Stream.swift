@@ -1,0 +1,304 @@
+internal import CLinuxIO
+internal import Glibc
+
+/// A non-blocking byte stream (socket, pseudo-terminal) under a loop's epoll; it owns its descriptor.
+///
+/// Edge-triggered: readiness is latched here, cleared when a call would block, and set again by the kernel's next edge.
+/// Belongs to one loop and is touched on that loop's thread only.
+package final class Stream: EventSource {
+    /// What may end the wait of the attached waiter.
+    package struct Interest: OptionSet, Sendable {
+        package let rawValue: UInt8
+        package init(rawValue: UInt8) { self.rawValue = rawValue }
+        package static let read = Interest(rawValue: 1)
+        package static let write = Interest(rawValue: 2)
+        /// The peer's end of stream, a reset, or an error.
+        package static let hangUp = Interest(rawValue: 4)
+        package static let all: Interest = [.read, .write, .hangUp]
+    }
+
+    private let executor: LoopExecutor
+    private var descriptor: CInt
+    private var watchesWrites: Bool
+
+    /// Whom to wake.
+    package unowned(unsafe) var waiter: Waiter?
+    package var interest: Interest = .all
+
+    /// Whether a read may give something; false only after the kernel said it would not.
+    package private(set) var isReadable = true
+    /// Whether a write may take something.
+    package private(set) var isWritable = true
+    /// Whether the peer has ended its side, or the connection is broken; bytes may still be unread.
+    package private(set) var isHungUp = false
+    /// Whether the connection is broken in both directions (reset, or closed after our own shutdown).
+    package private(set) var isBroken = false
+
+    /// Puts an open, non-blocking descriptor under the loop.
+    package init(adopting descriptor: consuming Descriptor, on executor: LoopExecutor, watchesWrites: Bool = false)
+        throws(IOError)
+    {
+        self.executor = executor
+        self.watchesWrites = watchesWrites
+        self.descriptor = descriptor.number
+        super.init()
+        do throws(IOError) {
+            try executor.register(self, descriptor: self.descriptor, events: events)
+        } catch {
+            self.descriptor = -1
+            throw error
+        }
+        _ = descriptor.release()
+    }
+
+    deinit { close() }
+
+    private var events: UInt32 {
+        let edge = EPOLLET.rawValue | EPOLLIN.rawValue | EPOLLRDHUP.rawValue
+        return watchesWrites ? edge | EPOLLOUT.rawValue : edge
+    }
+
+    package var isOpen: Bool { descriptor >= 0 }
+
+    /// Ends the connection at once; unread bytes make the kernel send a reset.
+    package func close() {
+        guard descriptor >= 0 else { return }
+        executor.unregister(self, descriptor: descriptor)
+        _ = Glibc.close(descriptor)
+        descriptor = -1
+        isHungUp = true
+        isBroken = true
+    }
+
+    /// Makes the coming close a reset: the peer must not take what it has for a clean end.
+    package func abort() {
+        guard descriptor >= 0 else { return }
+        var linger = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
+        close()
+    }
+
+    /// Ends our side; the peer reads an end of stream.
+    package func shutdownWrite() {
+        guard descriptor >= 0 else { return }
+        _ = shutdown(descriptor, CInt(SHUT_WR))
+    }
+
+    override func report(_ events: UInt32) {
+        var happened: Interest = []
+        if events & EPOLLIN.rawValue != 0 {
+            isReadable = true
+            happened.insert(.read)
+        }
+        if events & EPOLLOUT.rawValue != 0 {
+            isWritable = true
+            happened.insert(.write)
+        }
+        if events & (EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 {
+            isHungUp = true
+            isReadable = true
+            happened.formUnion([.hangUp, .read])
+            if events & (EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 {
+                isBroken = true
+                isWritable = true
+                happened.insert(.write)
+            }
+        }
+        if !interest.isDisjoint(with: happened) { waiter?.resume(.event) }
+    }
+
+    // MARK: Bytes
+
+    /// Receives what is there, up to the size of `room`.
+    package func receive(into room: UnsafeMutableRawBufferPointer) -> IOOutcome {
+        let result = clinuxio_receive(descriptor, room.baseAddress, room.count)
+        if result > 0 {
+            // Short means drained (epoll(7)), unless an end of stream waits behind the bytes: it makes no further edge.
+            if result < room.count && !isHungUp { isReadable = false }
+            return .moved(result)
+        }
+        if result == 0 { return .endOfStream }
+        return readFailed(result)
+    }
+
+    private func readFailed(_ result: Int) -> IOOutcome {
+        switch CInt(-result) {
+        case EAGAIN, EINTR:
+            // A hung-up socket that would block has no more to say; it cannot happen, but must not spin.
+            isReadable = false
+            return .wouldBlock
+        case EBADF: preconditionFailure("use of a closed descriptor")
+        default: return .failed(Errno(negated: result))
+        }
+    }
+
+    /// Sends bytes; `more` says that others follow at once and may share the packet.
+    package func send(_ bytes: UnsafeRawBufferPointer, more: Bool = false) -> IOOutcome {
+        let result = clinuxio_send(descriptor, bytes.baseAddress, bytes.count, more ? 1 : 0)
+        if result >= 0 {
+            if result < bytes.count { writeBlocked() }
+            return .moved(result)
+        }
+        return writeFailed(result)
+    }
+
+    /// Sends two runs of bytes with one call.
+    package func send(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer) -> IOOutcome {
+        var vectors = (
+            iovec(iov_base: UnsafeMutableRawPointer(mutating: first.baseAddress), iov_len: first.count),
+            iovec(iov_base: UnsafeMutableRawPointer(mutating: second.baseAddress), iov_len: second.count)
+        )
+        let result = withUnsafeBytes(of: &vectors) {
+            clinuxio_writev(descriptor, $0.bindMemory(to: iovec.self).baseAddress!, 2, 0)
+        }
+        if result >= 0 {
+            if result < first.count + second.count { writeBlocked() }
+            return .moved(result)
+        }
+        return writeFailed(result)
+    }
+
+    private func writeFailed(_ result: Int) -> IOOutcome {
+        switch CInt(-result) {
+        case EAGAIN, EINTR:
+            writeBlocked()
+            return .wouldBlock
+        case EBADF: preconditionFailure("use of a closed descriptor")
+        default: return .failed(Errno(negated: result))
+        }
+    }
+
+    /// From the first full socket buffer on, the kernel is asked to report room; small answers never get here.
+    private func writeBlocked() {
+        isWritable = false
+        guard !watchesWrites else { return }
+        watchesWrites = true
+        executor.modify(self, descriptor: descriptor, events: events)
+    }
+
+    /// Moves up to `limit` bytes from this stream into an empty or partly filled pipe.
+    package func splice(into pipe: Pipe, upTo limit: Int) -> IOOutcome {
+        let room = min(limit, pipe.capacity - pipe.buffered)
+        let result = clinuxio_splice(descriptor, pipe.writeEnd.number, room, 0)
+        if result > 0 {
+            pipe.filled(result)
+            return .moved(result)
+        }
+        if result == 0 { return .endOfStream }
+        // EAGAIN: the socket is empty, or the pipe is full in segments though not in bytes. With bytes in the pipe the
+        // caller drains first and asks again, so only an empty pipe proves the socket empty.
+        if CInt(-result) == EAGAIN && pipe.buffered > 0 { return .wouldBlock }
+        return readFailed(result)
+    }
+
+    /// Moves up to `limit` bytes of the pipe into this stream.
+    package func drain(_ pipe: Pipe, upTo limit: Int, more: Bool = false) -> IOOutcome {
+        let count = min(limit, pipe.buffered)
+        let result = clinuxio_splice(pipe.readEnd.number, descriptor, count, more ? 1 : 0)
+        if result > 0 {
+            pipe.drained(result)
+            return .moved(result)
+        }
+        if result == 0 { return .failed(Errno(code: EPIPE)) }
+        return writeFailed(result)
+    }
+
+    /// Sends up to `count` bytes of a file from `offset` on, which moves with what was sent.
+    package func sendFile(_ file: borrowing Descriptor, offset: inout Int64, count: Int) -> IOOutcome {
+        let result = clinuxio_sendfile(descriptor, file.number, &offset, count)
+        if result > 0 { return .moved(result) }
+        if result == 0 { return .endOfStream }
+        return writeFailed(result)
+    }
+
+    /// Bytes received by the kernel and not read yet.
+    package var unreadBytes: Int { max(0, Int(clinuxio_unread_bytes(descriptor))) }
+
+    // MARK: Straight-line use
+
+    /// Waits until a read may give something.
+    package func untilReadable(deadline: Deadline) async throws(IOError) {
+        while !isReadable {
+            interest = [.read, .hangUp]
+            guard let waiter else { preconditionFailure("a stream without a waiter cannot wait") }
+            guard await waiter.wait(until: deadline) == .event else { throw .timedOut }
+            if Task.isCancelled { throw .cancelled }
+        }
+    }
+
+    /// Waits until a write may take something.
+    package func untilWritable(deadline: Deadline) async throws(IOError) {
+        while !isWritable {
+            interest = [.write, .hangUp]
+            guard let waiter else { preconditionFailure("a stream without a waiter cannot wait") }
+            guard await waiter.wait(until: deadline) == .event else { throw .timedOut }
+            if Task.isCancelled { throw .cancelled }
+        }
+    }
+
+    /// Reads at least one byte; 0 is the end of the stream.
+    package func read(into room: UnsafeMutableRawBufferPointer, deadline: Deadline) async throws(IOError) -> Int {
+        while true {
+            switch receive(into: room) {
+            case .moved(let count): return count
+            case .endOfStream: return 0
+            case .wouldBlock: try await untilReadable(deadline: deadline)
+            case .failed(let errno): throw .system(call: "recv", errno)
+            }
+        }
+    }
+
+    /// Writes all bytes.
+    package func writeAll(_ bytes: UnsafeRawBufferPointer, deadline: Deadline) async throws(IOError) {
+        var rest = bytes
+        while !rest.isEmpty {
+            switch send(rest) {
+            case .moved(let count): rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+            case .endOfStream, .wouldBlock: try await untilWritable(deadline: deadline)
+            case .failed(let errno): throw .system(call: "send", errno)
+            }
+        }
+    }
+
+    // MARK: Connecting
+
+    /// Opens a connection; the stream's waiter is `waiter`.
+    package static func connect(
+        to address: SocketAddress, on executor: LoopExecutor, waiter: Waiter, deadline: Deadline
+    ) async throws(IOError) -> Stream {
+        let descriptor = Descriptor(adopting: try check("socket", clinuxio_socket(address.family, SOCK_STREAM_TYPE)))
+        let number = descriptor.number
+        _ = clinuxio_set_option(number, CInt(IPPROTO_TCP), TCP_NODELAY, 1)
+        let result = address.withSockaddr { Glibc.connect(number, $0, $1) == 0 ? 0 : -errno }
+        guard result == 0 || result == -EINPROGRESS else {
+            throw .system(call: "connect", Errno(negated: Int(result)))
+        }
+        let stream = try Stream(adopting: descriptor, on: executor, watchesWrites: true)
+        stream.waiter = waiter
+        if result != 0 {
+            stream.isWritable = false
+            try await stream.untilWritable(deadline: deadline)
+            var code: CInt = 0
+            var length = socklen_t(MemoryLayout<CInt>.size)
+            getsockopt(number, SOL_SOCKET, SO_ERROR, &code, &length)
+            guard code == 0 else { throw .system(call: "connect", Errno(code: code)) }
+        }
+        return stream
+    }
+
+    /// Finds a dead peer in about `seconds`, even one that vanished without a word.
+    package func detectDeadPeer(withinSeconds seconds: Int) {
+        _ = clinuxio_set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
+        _ = clinuxio_set_option(descriptor, CInt(IPPROTO_TCP), TCP_KEEPIDLE, CInt(max(1, seconds / 2)))
+        _ = clinuxio_set_option(descriptor, CInt(IPPROTO_TCP), TCP_KEEPINTVL, CInt(max(1, seconds / 6)))
+        _ = clinuxio_set_option(descriptor, CInt(IPPROTO_TCP), TCP_KEEPCNT, 3)
+        _ = clinuxio_set_option(descriptor, CInt(IPPROTO_TCP), TCP_USER_TIMEOUT, CInt(seconds * 1000))
+    }
+
+    /// The size of a pseudo-terminal's window.
+    package func resizeTerminal(rows: UInt16, columns: UInt16) {
+        _ = clinuxio_resize_terminal(descriptor, rows, columns)
+    }
+}
+
+let SOCK_STREAM_TYPE = CInt(SOCK_STREAM.rawValue)

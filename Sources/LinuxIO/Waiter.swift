@@ -1,0 +1,88 @@
+/// The one place where a task of a loop waits: for its streams, for a wake-up from elsewhere, or for a deadline.
+///
+/// A task has one waiter and attaches it to every stream it looks after, so it can wait for "whatever comes first"
+/// without child tasks. Waking is a hint: whoever waits looks again at what it waits for.
+package final class Waiter {
+    /// What ended a wait.
+    package enum Wake: Equatable, Sendable { case event, deadline }
+
+    unowned let executor: LoopExecutor
+    private var continuation: UnsafeContinuation<Wake, Never>?
+    /// A wake-up from elsewhere that nobody has waited for yet.
+    private var signalled = false
+    fileprivate(set) var deadline = Deadline.never
+    /// The slot of the wheel this waiter is in; an index of -1 is "in none".
+    var wheelTick: UInt64 = 0
+    var wheelIndex = -1
+    private var handle: RemoteWaker?
+
+    /// Makes a waiter for tasks that run on `executor`.
+    package init(on executor: LoopExecutor) { self.executor = executor }
+
+    deinit {
+        handle?.waiter = nil
+        executor.wheel.remove(self)
+    }
+
+    /// Suspends until a stream this waiter is attached to reports something it is interested in, until `wake()`, or
+    /// until the deadline has passed (up to 64 ms late).
+    package func wait(until deadline: Deadline) async -> Wake {
+        if signalled {
+            signalled = false
+            return .event
+        }
+        self.deadline = deadline
+        if deadline != .never {
+            // A later deadline leaves the waiter where it is; see DeadlineWheel.
+            if wheelIndex >= 0 && deadline.milliseconds >> 5 < wheelTick - 1 { executor.wheel.remove(self) }
+            if wheelIndex < 0 { executor.wheel.insert(self) }
+        }
+        return await withUnsafeContinuation { continuation = $0 }
+    }
+
+    /// Ends the present wait, or else the next one at once. From the loop's own thread only; see `remote`.
+    package func wake() {
+        if !resume(.event) { signalled = true }
+    }
+
+    /// Ends the present wait if there is one; streams latch their readiness themselves.
+    @discardableResult
+    func resume(_ wake: Wake) -> Bool {
+        guard let continuation else { return false }
+        self.continuation = nil
+        deadline = .never
+        continuation.resume(returning: wake)
+        return true
+    }
+
+    /// Sets what `wait` would set, for tests of the wheel alone.
+    func setDeadlineForTest(_ deadline: Deadline) { self.deadline = deadline }
+
+    func deadlinePassed() { resume(.deadline) }
+
+    /// A handle with which any thread can wake this waiter, for as long as it exists.
+    package var remote: RemoteWaker {
+        if let handle { return handle }
+        let made = RemoteWaker(waiter: self, executor: executor)
+        handle = made
+        return made
+    }
+}
+
+/// Wakes a waiter from any thread; a waiter that is gone is not missed.
+package final class RemoteWaker: @unchecked Sendable {
+    // Unchecked: read and cleared on the loop's thread only. Not a strong reference, for a waiter must not be freed
+    // on another thread.
+    fileprivate unowned(unsafe) var waiter: Waiter?
+    private let executor: LoopExecutor
+
+    fileprivate init(waiter: Waiter, executor: LoopExecutor) {
+        self.waiter = waiter
+        self.executor = executor
+    }
+
+    /// Ends the waiter's present or next wait.
+    package func wake() {
+        executor.post { self.waiter?.wake() }
+    }
+}
