@@ -11,4 +11,7 @@
 
 /// SSL_set_tlsext_host_name: the name sent as SNI. Returns 1 on success.
 int copenssl_set_server_name(SSL *ssl, const char *name);
+
+/// SHA-256 of `count` bytes into 32 bytes, without allocating and without a lock.
+void copenssl_sha256(const void *bytes, size_t count, unsigned char *digest);
 #endif

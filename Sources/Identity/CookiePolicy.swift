@@ -1,0 +1,104 @@
+package import HTTPWire
+
+/// Refuses requests with two sign-in cookies of one name.
+///
+/// A session's page can set a cookie of that name for all siblings, with a longer path so that it comes first; the person
+/// would act under the planted sign-in. Only the doubled name gives it away (RFC 6265 §5.4 leaves the order to the browser).
+package struct CookiePolicy: Sendable {
+    /// Why cookies are refused; the raw value is the stable code.
+    package enum Refusal: String, Error, Equatable, Sendable {
+        case duplicate = "auth_cookie_duplicate"
+        case tooMany = "auth_cookie_too_many"
+
+        /// The code again, under the name that answers give it.
+        package var code: String { rawValue }
+
+        /// What happened and what to do, for a person.
+        package var sentence: String {
+            "Your browser sent the sign-in cookie more than once: clear the cookies of this site and sign in again."
+        }
+    }
+
+    /// More sign-in cookies than any split session has; also the bound of the work per request.
+    static let limit = 32
+
+    private let prefixes: [[UInt8]]
+
+    /// Names that begin with one of these are sign-in cookies (AUTH_COOKIE_PREFIXES); compared with case.
+    package init(prefixes: [String]) {
+        self.prefixes = prefixes.filter { !$0.isEmpty }.map { Array($0.utf8) }
+    }
+
+    /// Why the request is refused; nil when each sign-in cookie comes once. Allocates nothing.
+    package func refusal(_ head: borrowing RequestHead, in buffer: UnsafeRawBufferPointer) -> Refusal? {
+        withUnsafeTemporaryAllocation(of: ByteRange.self, capacity: Self.limit) { seen in
+            var count = 0
+            for index in 0..<head.fields.count {
+                let field = head.fields[index]
+                guard field.known == .cookie else { continue }
+                var names = CookieNames(field.value.bytes(in: buffer))
+                while let name = names.next() {
+                    let bytes = UnsafeRawBufferPointer(rebasing: names.bytes[name])
+                    guard isSignIn(bytes) else { continue }
+                    for known in 0..<count where Self.same(seen[known].bytes(in: buffer), bytes) { return .duplicate }
+                    guard count < Self.limit else { return .tooMany }
+                    seen.initializeElement(
+                        at: count, to: ByteRange(start: Int(field.value.start) + name.lowerBound, count: name.count))
+                    count += 1
+                }
+            }
+            return nil
+        }
+    }
+
+    private func isSignIn(_ name: UnsafeRawBufferPointer) -> Bool {
+        for index in 0..<prefixes.count {
+            let prefix = prefixes[index]
+            guard name.count >= prefix.count else { continue }
+            var begins = true
+            for offset in 0..<prefix.count where name[offset] != prefix[offset] {
+                begins = false
+                break
+            }
+            if begins { return true }
+        }
+        return false
+    }
+
+    private static func same(_ one: UnsafeRawBufferPointer, _ other: UnsafeRawBufferPointer) -> Bool {
+        guard one.count == other.count else { return false }
+        for index in 0..<one.count where one[index] != other[index] { return false }
+        return true
+    }
+}
+
+/// The names in the value of one Cookie field, in order, as servers read them: split at `;`, up to the first `=`, trimmed.
+///
+/// Quotes protect nothing (oauth2-proxy's reader splits inside them, too), and a cookie without `=` counts as its name.
+struct CookieNames {
+    let bytes: UnsafeRawBufferPointer
+    private var position = 0
+
+    init(_ bytes: UnsafeRawBufferPointer) {
+        self.bytes = bytes
+    }
+
+    /// The place of the next name that is not empty.
+    mutating func next() -> Range<Int>? {
+        while position < bytes.count {
+            var start = position
+            var end = position
+            var named = true
+            while position < bytes.count, bytes[position] != 0x3b {
+                if bytes[position] == 0x3d { named = false }
+                if named { end = position + 1 }
+                position += 1
+            }
+            position += 1
+            while start < end, bytes[start] == 0x20 || bytes[start] == 0x09 { start += 1 }
+            while end > start, bytes[end - 1] == 0x20 || bytes[end - 1] == 0x09 { end -= 1 }
+            if start < end { return start..<end }
+        }
+        return nil
+    }
+}
