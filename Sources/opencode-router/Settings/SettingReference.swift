@@ -1,0 +1,70 @@
+/// The settings as text for people: for `--help`, and for the reference page.
+enum SettingReference {
+    /// All settings for `serve --help`.
+    static var help: String {
+        var lines = [
+            "Every setting is an environment variable and a flag; the flag wins. An empty value counts as not set.", "",
+        ]
+        for group in SettingGroup.allCases {
+            lines.append(group.rawValue.uppercased() + ":")
+            for declaration in SettingTable.all where declaration.group == group {
+                let fallback = declaration.shownFallback
+                lines.append("  \(declaration.flag), \(declaration.name)")
+                lines += wrapped(
+                    "\(declaration.meaning) Expected: \(declaration.kind.accepted)."
+                        + (fallback.isEmpty ? "" : " Default: \(fallback)."))
+            }
+            lines.append("")
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    /// All settings as the Markdown of docs/configuration.md.
+    static var markdown: String {
+        var text = """
+            # Configuration
+
+            Every setting is an environment variable and a flag of `opencode-router serve`: `MAX_AGE_HOURS=8` is
+            `--max-age-hours 8`. The flag wins; an empty value counts as not set. A wrong value stops the start with one
+            line that names the variable, the value and what is accepted. `opencode-router check-config` prints the
+            settings in force, secrets redacted, and every problem at once.
+
+            This page is made from the declarations in `Sources/opencode-router/Settings` by `make docs`; a test keeps it
+            current.
+
+            """
+        for group in SettingGroup.allCases {
+            text += "\n## \(group.rawValue)\n\n| variable | default | meaning |\n|---|---|---|\n"
+            for declaration in SettingTable.all where declaration.group == group {
+                let fallback =
+                    declaration.fallbackNote ?? declaration.fallback.map { $0.isEmpty ? "empty" : "`\($0)`" }
+                    ?? "not set"
+                let secret = declaration.isSecret ? " Secret." : ""
+                text +=
+                    "| `\(declaration.name)` | \(cell(fallback)) | \(cell(declaration.meaning))\(secret) Expected:"
+                    + " \(cell(declaration.kind.accepted)). |\n"
+            }
+        }
+        return text
+    }
+
+    /// The text in lines of at most 80 columns, indented below the option's name; the help printer's own wrapping
+    /// would start them at the margin.
+    private static func wrapped(_ text: String) -> [String] {
+        let indentation = String(repeating: " ", count: 6)
+        var lines: [String] = []
+        var line = indentation
+        for word in text.split(separator: " ") {
+            if line.count + 1 + word.count > 80 {
+                lines.append(line)
+                line = indentation
+            }
+            line += (line == indentation ? "" : " ") + word
+        }
+        return lines + [line]
+    }
+
+    private static func cell(_ text: String) -> String {
+        text.replacing("|", with: "\\|").replacing("*", with: "\\*")
+    }
+}
