@@ -31,22 +31,6 @@ package enum BodyFraming: Equatable, Sendable {
     case untilClose
 }
 
-/// The field names that the gateway itself looks at, recognised once while parsing.
-package enum FieldName: UInt8, Sendable {
-    case other
-    case host, connection, contentLength, transferEncoding, upgrade, expect, te, trailer, keepAlive
-    case proxyConnection, proxyAuthenticate, proxyAuthorization, http2Settings
-    case cookie, setCookie, authorization, origin, referer, accept, acceptEncoding, contentType, contentEncoding
-    case ifNoneMatch, ifModifiedSince, ifRange, range, etag, lastModified, cacheControl, vary, date, server, location
-    case forwarded, via, xForwarded /* any X-Forwarded-* */, xRealIP, xRequestID
-    case xAuthRequest /* any X-Auth-Request-* */, gap /* GAP-Auth, GAP-Signature */, xAdmin, xPod, xAttachPassword
-    case secFetchSite, secFetchMode, secFetchDest, secWebSocket /* any Sec-WebSocket-* */, serviceWorker
-    case clearSiteData, altSvc, strictTransportSecurity, serviceWorkerAllowed, publicKeyPins, nel, reportTo
-    case accessControlAllowCredentials, accessControlAllowOrigin
-    case xContentTypeOptions, referrerPolicy, contentSecurityPolicy, crossOriginOpenerPolicy, originAgentCluster
-    case xFrameOptions, retryAfter, userAgent, lastEventID
-}
-
 /// One field line; the value has its surrounding white space removed.
 package struct Field: Equatable, Sendable {
     package var name: ByteRange
@@ -83,14 +67,20 @@ package struct RequestHead: Sendable {
     /// 0 or 1, for HTTP/1.0 and HTTP/1.1.
     package var minorVersion: UInt8 = 1
     /// The host of the Host field (or of the absolute-form target, which must agree), without port; case as sent.
+    /// An IPv6 literal keeps its brackets.
     package var host: ByteRange = .empty
     /// The port of the Host field, without colon; empty if none.
     package var port: ByteRange = .empty
     package var fields: [Field] = []
     package var framing: BodyFraming = .none
+    /// The Content-Length as sent, a zero included; nil without one.
+    package var declaredLength: UInt64?
+    /// Whether a field name holds `_` or `.`, which other software folds into `-` (CGI, WSGI): such a name may be the
+    /// look-alike of an identity field, so the gatekeeper compares with `Field.resembles` before it admits.
+    package var hasFoldableNames = false
     /// Whether the connection may carry another request after this one.
     package var keepAlive = true
-    /// Whether the client waits for `100 Continue`.
+    /// Whether the client waits for `100 Continue` before it sends the body; never true without a body.
     package var expectsContinue = false
     package var upgrade: Upgrade = .none
     /// Size of the head in the buffer, its last CRLF included.
@@ -111,6 +101,8 @@ package struct ResponseHead: Sendable {
     package var fields: [Field] = []
     /// The framing of the body that really follows, the request's method considered (RFC 9112 §6.3).
     package var framing: BodyFraming = .none
+    /// The Content-Length as sent; for an answer to HEAD and for 304 it describes a body that does not follow.
+    package var declaredLength: UInt64?
     /// Whether the upstream will take another request on this connection.
     package var keepAlive = true
     package var upgrade: Upgrade = .none

@@ -3,6 +3,8 @@ package enum WireError: Error, Equatable, Sendable {
     // Lines
     case bareCarriageReturn, bareLineFeed, nulByte, controlByte, obsoleteFolding
     case lineTooLong, headTooLarge, tooManyFields
+    /// The bytes given to a parser are not exactly one complete head: a caller's mistake, not the peer's.
+    case incompleteHead
     // Request line
     case malformedRequestLine, malformedMethod, malformedTarget, unsupportedVersion, http2Preface, http09
     // Host and target

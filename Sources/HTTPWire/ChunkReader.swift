@@ -1,0 +1,156 @@
+/// Reads the chunked coding (RFC 9112 §7.1) without touching the payload.
+///
+/// It says how many bytes to drop from the front of the buffer and how many payload bytes follow; the caller moves
+/// those (copies or splices), reports them with `payloadMoved`, and asks again. A line is consumed only once it is
+/// complete, so a buffer of `chunkLineLimit` bytes (`trailerLimit` for trailers) always suffices. Chunk extensions are
+/// checked and dropped (RFC 9112 §7.1.1); trailer fields are checked, and those that may be passed on are kept.
+package struct ChunkReader: Sendable {
+    /// What to do next with the bytes given.
+    package enum Step: Equatable, Sendable {
+        /// Drop `consumed` bytes and come back with more behind what is left.
+        case needMore(consumed: Int)
+        /// Drop `consumed` bytes; behind them `length` payload bytes follow, never zero.
+        case chunk(consumed: Int, length: UInt64)
+        /// Drop `consumed` bytes; the last chunk and the trailers are complete.
+        case end(consumed: Int)
+    }
+
+    private enum State: Sendable { case size, payload, payloadEnd, trailers, done }
+
+    /// Bytes of a chunk-size line, its CRLF included.
+    package static let chunkLineLimit = 256
+    /// Bytes of all trailer lines together.
+    package static let trailerLimit = 8 << 10
+
+    private var state = State.size
+    private var remaining: UInt64 = 0
+    private var trailerBytes = 0
+
+    /// The trailer lines that may be passed on, each with its CRLF, as they can be written behind a last chunk.
+    ///
+    /// Empty without trailers, and then nothing was allocated for it.
+    package private(set) var trailers: [UInt8] = []
+
+    /// Makes a reader at the start of a chunked body.
+    package init() {}
+
+    /// Whether the whole body has been read.
+    package var isComplete: Bool { state == .done }
+
+    /// Reports that `count` payload bytes of the current chunk were taken out of the stream.
+    ///
+    /// When the chunk is complete, `next` expects the CRLF behind it.
+    package mutating func payloadMoved(_ count: UInt64) {
+        precondition(state == .payload && count <= remaining, "more payload moved than the chunk has")
+        remaining -= count
+        if remaining == 0 { state = .payloadEnd }
+    }
+
+    /// The next step, given the unread bytes of the stream.
+    ///
+    /// While payload is due, it repeats `chunk` with what is left of it and consumes nothing.
+    package mutating func next(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Step {
+        let span = bytes.bytes
+        var offset = 0
+        while true {
+            switch state {
+            case .payload: return .chunk(consumed: offset, length: remaining)
+            case .done: return .end(consumed: offset)
+            case .payloadEnd:
+                guard offset < span.byteCount else { return .needMore(consumed: offset) }
+                guard span.byte(offset) == ASCII.carriageReturn else { throw .malformedChunkEnd }
+                guard offset + 1 < span.byteCount else { return .needMore(consumed: offset) }
+                guard span.byte(offset + 1) == ASCII.lineFeed else { throw .malformedChunkEnd }
+                offset += 2
+                state = .size
+            case .size:
+                guard let size = try Self.sizeLine(span, &offset) else { return .needMore(consumed: offset) }
+                remaining = size
+                state = size == 0 ? .trailers : .payload
+            case .trailers:
+                guard try trailerLine(span, &offset) else { return .needMore(consumed: offset) }
+            }
+        }
+    }
+
+    /// Reads one chunk-size line and moves `offset` behind it; nil, without moving, if it is not complete.
+    private static func sizeLine(_ bytes: RawSpan, _ offset: inout Int) throws(WireError) -> UInt64? {
+        let limit = min(bytes.byteCount, offset + chunkLineLimit)
+        var size: UInt64 = 0
+        var index = offset
+        while index < limit, let digit = hexValue(bytes.byte(index)) {
+            // Sixteen digits would overflow the signed counts that follow; leading zeros count, too.
+            guard index - offset < 15 else { throw .malformedChunkSize }
+            size = size << 4 | UInt64(digit)
+            index += 1
+        }
+        guard index < limit else { return nil }
+        guard index > offset else { throw .malformedChunkSize }
+        if bytes.byte(index) == UInt8(ascii: ";") {
+            index += 1
+            while index < limit, isExtensionByte(bytes.byte(index)) { index += 1 }
+        }
+        guard index < limit else {
+            if limit - offset == chunkLineLimit { throw .chunkExtensionTooLong }
+            return nil
+        }
+        guard bytes.byte(index) == ASCII.carriageReturn else { throw .malformedChunkSize }
+        guard index + 1 < limit else {
+            if limit - offset == chunkLineLimit { throw .chunkExtensionTooLong }
+            return nil
+        }
+        guard bytes.byte(index + 1) == ASCII.lineFeed else { throw .malformedChunkSize }
+        offset = index + 2
+        return size
+    }
+
+    /// Printable ASCII, space and tab. Quotes are not followed: a line ends at its CRLF, whatever is quoted.
+    private static func isExtensionByte(_ byte: UInt8) -> Bool {
+        byte >= 0x20 && byte < 0x7F || byte == ASCII.tab
+    }
+
+    /// Reads one line of the trailer section; false, without moving, if it is not complete.
+    private mutating func trailerLine(_ bytes: RawSpan, _ offset: inout Int) throws(WireError) -> Bool {
+        let allowed = Self.trailerLimit - trailerBytes
+        let limit = min(bytes.byteCount, offset + allowed)
+        var end = bytes.firstControl(from: offset, to: limit)
+        while end < limit, bytes.byte(end) == ASCII.tab { end = bytes.firstControl(from: end + 1, to: limit) }
+        if end < limit, bytes.byte(end) != ASCII.carriageReturn { throw .malformedTrailer }
+        guard end + 1 < limit else {
+            if limit - offset == allowed { throw .trailersTooLarge }
+            return false
+        }
+        guard bytes.byte(end + 1) == ASCII.lineFeed else { throw .malformedTrailer }
+        trailerBytes += end + 2 - offset
+        if end == offset {
+            state = .done
+        } else {
+            try keepTrailer(bytes, offset, end)
+        }
+        offset = end + 2
+        return true
+    }
+
+    /// Checks `name: value` and keeps it if it may be passed on.
+    private mutating func keepTrailer(_ bytes: RawSpan, _ start: Int, _ end: Int) throws(WireError) {
+        let colon = bytes.first(UInt8(ascii: ":"), from: start, to: end)
+        guard colon < end, bytes.isAll(.token, start, colon) else { throw .malformedTrailer }
+        let names = FieldNameTable.shared
+        let name =
+            names.find(in: bytes, start: start, count: colon - start)
+            ?? names.family(of: bytes, start: start, count: colon - start)
+        switch name {
+        case .other, .etag, .date, .server:
+            let value = bytes.trimmed(colon + 1, end)
+            for index in start..<colon { trailers.append(bytes.byte(index)) }
+            trailers.append(UInt8(ascii: ":"))
+            trailers.append(ASCII.space)
+            for index in value.start..<value.end { trailers.append(bytes.byte(index)) }
+            trailers.append(ASCII.carriageReturn)
+            trailers.append(ASCII.lineFeed)
+        default:
+            // Framing, routing, identity, caching and the like are decided by then (RFC 9110 §6.5.1).
+            throw .forbiddenTrailer
+        }
+    }
+}

@@ -1,0 +1,125 @@
+extension HeadWriter {
+    /// Writes the head that a session receives for a request.
+    ///
+    /// `buffer` is what the head was parsed from. `clientAddress` becomes X-Forwarded-For and `requestID` X-Request-Id;
+    /// what the browser sent under these names, and everything else that speaks for a proxy, is dropped. `Forwarded` is
+    /// dropped, too (it says what X-Forwarded-* says, unproved); `Via` passes and ours is appended. Check
+    /// `writer.overflowed` afterwards.
+    package static func write(
+        request head: RequestHead, from buffer: UnsafeRawBufferPointer, rewrite: RequestRewrite,
+        clientAddress: UnsafeRawBufferPointer, requestID: UnsafeRawBufferPointer, into writer: inout ByteWriter
+    ) {
+        writer.append(head.methodText.bytes(in: buffer))
+        writer.append(" ")
+        if rewrite.dropsQueryPassword {
+            writeTargetWithoutPassword(head, buffer, into: &writer)
+        } else {
+            writer.append(head.target.bytes(in: buffer))
+        }
+        writer.append(" HTTP/1.1\r\nHost: ")
+        if let host = rewrite.hostOverride {
+            writer.append(host)
+        } else {
+            writeHost(head, buffer, into: &writer)
+        }
+        writer.append("\r\n")
+
+        let isWebSocket = head.upgrade == .webSocket
+        for field in head.fields {
+            switch passage(of: field.known, isWebSocket: isWebSocket) {
+            case .drop: continue
+            case .filter:
+                if rewrite.dropsAllCookies { continue }
+                Cookies.write(
+                    cookie: field.value, from: buffer, without: rewrite.authCookiePrefixes, into: &writer)
+            case .keep:
+                if isNamed(field, rewrite.identityFieldName, in: buffer) { continue }
+                if let secret = rewrite.secretFieldName, isNamed(field, secret, in: buffer) { continue }
+                copy(field, from: buffer, into: &writer)
+            }
+        }
+
+        switch head.framing {
+        case .length(let length):
+            writer.append("Content-Length: ")
+            writer.append(decimal: length)
+            writer.append("\r\n")
+        case .chunked: writer.append("Transfer-Encoding: chunked\r\n")
+        case .none, .untilClose:
+            // A POST without a body says so (RFC 9110 §8.6).
+            if head.declaredLength == 0 { writer.append("Content-Length: 0\r\n") }
+        }
+        if isWebSocket { writer.append("Connection: Upgrade\r\nUpgrade: websocket\r\n") }
+        if let authorization = rewrite.authorization { write("Authorization: ", authorization, into: &writer) }
+        if clientAddress.count > 0 { writer.append(field: "X-Forwarded-For", clientAddress) }
+        writer.append("X-Forwarded-Host: ")
+        writeHost(head, buffer, into: &writer)
+        writer.append("\r\n")
+        write("X-Forwarded-Proto: ", rewrite.publicProto, into: &writer)
+        if let user = rewrite.forwardedUser { write("X-Forwarded-User: ", user, into: &writer) }
+        if requestID.count > 0 { writer.append(field: "X-Request-Id", requestID) }
+        if let via = rewrite.via { write("Via: ", via, into: &writer) }
+        writer.append("\r\n")
+    }
+
+    private static func write(_ name: StaticString, _ value: [UInt8], into writer: inout ByteWriter) {
+        writer.append(name)
+        writer.append(value)
+        writer.append("\r\n")
+    }
+
+    private static func writeHost(
+        _ head: RequestHead, _ buffer: UnsafeRawBufferPointer, into writer: inout ByteWriter
+    ) {
+        writer.append(head.host.bytes(in: buffer))
+        if !head.port.isEmpty {
+            writer.append(":")
+            writer.append(head.port.bytes(in: buffer))
+        }
+    }
+
+    /// The target without the parameters that are called exactly `password`.
+    private static func writeTargetWithoutPassword(
+        _ head: RequestHead, _ buffer: UnsafeRawBufferPointer, into writer: inout ByteWriter
+    ) {
+        writer.append(head.path.bytes(in: buffer))
+        let bytes = buffer.bytes
+        let end = Int(head.query.start) + Int(head.query.count)
+        var offset = Int(head.query.start)
+        var isFirst = true
+        while offset < end {
+            let next = bytes.first(UInt8(ascii: "&"), from: offset, to: end)
+            let nameEnd = bytes.first(UInt8(ascii: "="), from: offset, to: next)
+            if !bytes.spells("password", at: offset, count: nameEnd - offset) {
+                writer.append(isFirst ? "?" : "&")
+                isFirst = false
+                writer.append(UnsafeRawBufferPointer(rebasing: buffer[offset..<next]))
+            }
+            offset = next + 1
+        }
+    }
+
+    private enum Passage { case drop, keep, filter }
+
+    /// What happens to a browser's field on its way to a session.
+    @inline(__always)
+    private static func passage(of name: FieldName, isWebSocket: Bool) -> Passage {
+        switch name {
+        // Written anew.
+        case .host, .contentLength, .transferEncoding, .connection, .upgrade: .drop
+        // For this hop only. Expect is answered here; trailers may be dropped on the way.
+        case .keepAlive, .te, .trailer, .expect, .http2Settings, .hopByHop, .proxyConnection, .proxyAuthenticate,
+            .proxyAuthorization, .proxyOther:
+            .drop
+        // Who is asking and from where is the gateway's to say.
+        case .authorization, .forwarded, .xForwarded, .xRealIP, .xRequestID, .xAuthRequest, .gap, .xAdmin, .xPod,
+            .xAttachPassword, .underscored:
+            .drop
+        // An answer's field: an ingress may be misconfigured so that a renewed login cookie arrives here.
+        case .setCookie: .drop
+        case .secWebSocket: isWebSocket ? .keep : .drop
+        case .cookie: .filter
+        default: .keep
+        }
+    }
+}

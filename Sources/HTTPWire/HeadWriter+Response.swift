@@ -1,0 +1,110 @@
+extension HeadWriter {
+    /// Writes the head that a browser receives for a session's answer, interim or final.
+    ///
+    /// `buffer` is what the head was parsed from. An interim answer keeps its fields and gets none; a 101 keeps its
+    /// Sec-WebSocket-* fields only. Check `writer.overflowed` afterwards.
+    package static func write(
+        response head: ResponseHead, from buffer: UnsafeRawBufferPointer, rewrite: ResponseRewrite,
+        delivery: ResponseDelivery, requestID: UnsafeRawBufferPointer, into writer: inout ByteWriter
+    ) {
+        writer.append("HTTP/1.1 ")
+        writer.append(decimal: UInt64(head.status))
+        writer.append(" ")
+        writer.append(head.reason.bytes(in: buffer))
+        writer.append("\r\n")
+        if head.upgrade == .webSocket {
+            for field in head.fields where field.known == .secWebSocket { copy(field, from: buffer, into: &writer) }
+            writer.append("Connection: Upgrade\r\nUpgrade: websocket\r\n")
+            if requestID.count > 0 { writer.append(field: "X-Request-Id", requestID) }
+            writer.append("\r\n")
+            return
+        }
+
+        let isFinal = head.status >= 200
+        // One bit per added field: set when the session sent that field itself.
+        var present: UInt64 = 0
+        fields: for field in head.fields {
+            guard passes(field.known, hasRequestID: requestID.count > 0) else { continue }
+            if field.known == .setCookie {
+                Cookies.write(setCookie: field.value, from: buffer, rewrite: rewrite, into: &writer)
+                continue
+            }
+            if isFinal, mayBeAdded(field.known) {
+                for (index, added) in rewrite.addedFields.enumerated() where added.name == field.known {
+                    present |= 1 << UInt64(index & 63)
+                    if added.rule == .replacing { continue fields }
+                }
+            }
+            copy(field, from: buffer, into: &writer)
+        }
+        if isFinal {
+            writeFraming(head, delivery, into: &writer)
+            for (index, added) in rewrite.addedFields.enumerated() {
+                if added.rule == .unlessPresent, present >> UInt64(index & 63) & 1 == 1 { continue }
+                writer.append(added.line)
+            }
+            if requestID.count > 0 { writer.append(field: "X-Request-Id", requestID) }
+        }
+        writer.append("\r\n")
+    }
+
+    /// Writes the fields that delimit the answer and say whether the connection goes on.
+    private static func writeFraming(
+        _ head: ResponseHead, _ delivery: ResponseDelivery, into writer: inout ByteWriter
+    ) {
+        switch delivery.framing {
+        case .length(let length): writeContentLength(length, into: &writer)
+        case .chunked: writer.append("Transfer-Encoding: chunked\r\n")
+        case .none:
+            // HEAD and 304 tell the length of what they do not carry; 204 may not (RFC 9110 §8.6).
+            if head.status != 204, let length = head.declaredLength { writeContentLength(length, into: &writer) }
+        case .untilClose: break
+        }
+        if !delivery.keepAlive {
+            writer.append("Connection: close\r\n")
+        } else if delivery.clientMinorVersion == 0 {
+            writer.append("Connection: keep-alive\r\n")
+        }
+    }
+
+    private static func writeContentLength(_ length: UInt64, into writer: inout ByteWriter) {
+        writer.append("Content-Length: ")
+        writer.append(decimal: length)
+        writer.append("\r\n")
+    }
+
+    /// Whether the gateway has an opinion on this field of an answer.
+    @inline(__always)
+    private static func mayBeAdded(_ name: FieldName) -> Bool {
+        switch name {
+        case .xContentTypeOptions, .referrerPolicy, .contentSecurityPolicy, .crossOriginOpenerPolicy,
+            .originAgentCluster, .xFrameOptions, .cacheControl, .server, .date, .vary:
+            true
+        default: false
+        }
+    }
+
+    /// Whether a session's field reaches the browser.
+    @inline(__always)
+    private static func passes(_ name: FieldName, hasRequestID: Bool) -> Bool {
+        switch name {
+        // Written anew.
+        case .contentLength, .transferEncoding, .connection, .upgrade: false
+        // For this hop only.
+        case .keepAlive, .te, .trailer, .http2Settings, .hopByHop, .proxyConnection, .proxyAuthenticate,
+            .proxyAuthorization, .proxyOther:
+            false
+        // What an oauth2-proxy or the gateway says, not a session.
+        case .xAuthRequest, .gap, .xForwarded, .xAdmin, .xPod: false
+        // These act beyond the one answer: on the whole host, its siblings, or the time after the session.
+        case .clearSiteData, .altSvc, .strictTransportSecurity, .serviceWorkerAllowed, .publicKeyPins, .nel,
+            .reportTo:
+            false
+        // A page of the same origin needs no permission, and no other origin gets one.
+        case .accessControlAllowCredentials: false
+        case .secWebSocket: false
+        case .xRequestID: !hasRequestID
+        default: true
+        }
+    }
+}

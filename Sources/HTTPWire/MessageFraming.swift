@@ -1,0 +1,44 @@
+/// What the Content-Length and Transfer-Encoding fields of one message say about its body (RFC 9112 §6).
+///
+/// Fields in one by one, decision out; everything that two readers could understand differently is an error.
+struct MessageFraming {
+    private(set) var length: UInt64?
+    private(set) var isChunked = false
+
+    /// Takes in one Content-Length field line: digits only, once.
+    mutating func addContentLength(_ bytes: RawSpan, _ value: ByteRange) throws(WireError) {
+        guard !value.isEmpty else { throw .malformedLength }
+        var number: UInt64 = 0
+        for index in Int(value.start)..<Int(value.start) + Int(value.count) {
+            let digit = bytes.byte(index) &- UInt8(ascii: "0")
+            guard digit <= 9 else { throw .malformedLength }
+            let (product, overflow) = number.multipliedReportingOverflow(by: 10)
+            let (sum, carry) = product.addingReportingOverflow(UInt64(digit))
+            guard !overflow, !carry else { throw .malformedLength }
+            number = sum
+        }
+        // Everything that counts bytes counts them in Int.
+        guard number <= UInt64(Int.max) else { throw .malformedLength }
+        if let length { throw length == number ? .duplicateLength : .conflictingLength }
+        length = number
+    }
+
+    /// Takes in one Transfer-Encoding field line: `chunked`, once, alone.
+    mutating func addTransferEncoding(_ bytes: RawSpan, _ value: ByteRange) throws(WireError) {
+        guard !isChunked, bytes.equals("chunked", at: Int(value.start), count: Int(value.count)) else {
+            throw .unknownTransferEncoding
+        }
+        isChunked = true
+    }
+
+    /// The framing of a message of this version, nil if the fields say nothing.
+    func decision(minorVersion: UInt8) throws(WireError) -> BodyFraming? {
+        if isChunked {
+            guard length == nil else { throw .lengthWithTransferEncoding }
+            guard minorVersion >= 1 else { throw .transferEncodingInHTTP10 }
+            return .chunked
+        }
+        guard let length else { return nil }
+        return length == 0 ? BodyFraming.none : .length(length)
+    }
+}
