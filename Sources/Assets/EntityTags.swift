@@ -1,0 +1,30 @@
+/// Entity tags in conditional requests (RFC 9110 §8.8.3, §13.1).
+enum EntityTags {
+    /// Whether the value of If-None-Match is `*` or lists the tag; weak comparison, as that field asks for.
+    ///
+    /// A value that is no list of tags matches nothing, so that the answer is a full one.
+    static func lists(_ value: UnsafeRawBufferPointer, _ tag: UnsafeRawBufferPointer) -> Bool {
+        if value.count == 1, value[0] == 0x2a { return true }
+        var cursor = 0
+        while cursor < value.count {
+            let byte = value[cursor]
+            if byte == 0x20 || byte == 0x09 || byte == 0x2c {
+                cursor += 1
+                continue
+            }
+            if byte == 0x57, cursor + 1 < value.count, value[cursor + 1] == 0x2f { cursor += 2 }
+            guard cursor < value.count, value[cursor] == 0x22 else { return false }
+            var end = cursor + 1
+            while end < value.count, value[end] != 0x22 { end += 1 }
+            guard end < value.count else { return false }
+            if Bytes.compare(UnsafeRawBufferPointer(rebasing: value[cursor...end]), tag) == 0 { return true }
+            cursor = end + 1
+        }
+        return false
+    }
+
+    /// Whether the value of If-Range is this strong tag. A date never matches, because no file is sent with one.
+    static func isExactly(_ value: UnsafeRawBufferPointer, _ tag: UnsafeRawBufferPointer) -> Bool {
+        Bytes.compare(value, tag) == 0
+    }
+}
