@@ -1,0 +1,70 @@
+package import Telemetry
+
+/// An answer of the operations listener.
+package struct OperationsAnswer: Equatable, Sendable {
+    package var status: Int
+    package var contentType: String
+    package var body: String
+}
+
+/// Answers `/healthz`, `/readyz` and `/metrics` (contract A3); whoever owns the listener sends the answer.
+package struct OperationsResponder: Sendable {
+    private let workers: [WorkerTelemetry]
+    private let registry: MetricRegistry
+    private let readiness: Readiness
+    private let version: String
+    private let log: LogWriter?
+
+    /// - Parameters:
+    ///   - workers: every worker's counters.
+    ///   - version: the running release, for `build_info`.
+    ///   - log: where lines are written, for the count of those that were dropped.
+    package init(
+        workers: [WorkerTelemetry], registry: MetricRegistry, readiness: Readiness, version: String,
+        log: LogWriter? = nil
+    ) {
+        self.workers = workers
+        self.registry = registry
+        self.readiness = readiness
+        self.version = version
+        self.log = log
+    }
+
+    /// The answer to a GET or HEAD of this path, whose query is ignored.
+    package func respond(path: String, accept: String? = nil) -> OperationsAnswer {
+        switch path.prefix(while: { $0 != "?" }) {
+        case "/healthz": return .text(200, "alive\n")
+        case "/readyz":
+            let problems = readiness.problems
+            return problems.isEmpty
+                ? .text(200, "ready\n") : .text(503, problems.map { "not ready: \($0)\n" }.joined())
+        case "/metrics":
+            let format = ExpositionFormat(accept: accept)
+            return OperationsAnswer(status: 200, contentType: format.contentType, body: metrics(format))
+        default: return .text(404, "not found; there are /healthz, /readyz and /metrics\n")
+        }
+    }
+
+    /// Everything that is counted.
+    func metrics(_ format: ExpositionFormat) -> String {
+        var exposition = Exposition(format)
+        exposition.family("opencode_router_build_info", .gauge, "The running release; always 1.")
+        exposition.gauge("opencode_router_build_info", [("version", version)], "1")
+        exposition.gauge(
+            "opencode_router_ready", help: "Whether the process wants requests.", readiness.problems.isEmpty ? "1" : "0"
+        )
+        exposition.workers(TelemetrySnapshot(workers), count: workers.count)
+        if let log {
+            registry.set("opencode_router_log_lines_dropped", to: Double(log.droppedLines), kind: .counter)
+        }
+        registry.write(to: &exposition)
+        exposition.process(ProcessMetrics())
+        return exposition.finished()
+    }
+}
+
+extension OperationsAnswer {
+    fileprivate static func text(_ status: Int, _ body: String) -> Self {
+        Self(status: status, contentType: "text/plain; charset=utf-8", body: body)
+    }
+}

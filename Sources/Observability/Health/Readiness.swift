@@ -1,0 +1,34 @@
+internal import Synchronization
+
+/// Whether this process should get requests, and if not, why.
+///
+/// Set by the parts that can be unready, read by `/readyz`; from any task.
+package final class Readiness: Sendable {
+    /// What can keep the process from being ready.
+    package enum Part: String, CaseIterable, Sendable {
+        case listeners
+        case directory = "session directory"
+        case shutdown
+    }
+
+    private let reasons: Mutex<[Part: String]>
+
+    /// Nothing has started yet.
+    package init() {
+        reasons = Mutex([.listeners: "not listening yet", .directory: "not in sync yet"])
+    }
+
+    /// Says why a part is not ready, or with nil that it is.
+    package func set(_ part: Part, _ reason: String?) {
+        reasons.withLock { $0[part] = reason }
+    }
+
+    /// Turns readiness off for good: the process drains and ends.
+    package func drain() { set(.shutdown, "draining") }
+
+    /// Why the process is not ready; empty if it is.
+    package var problems: [String] {
+        let reasons = reasons.withLock { $0 }
+        return Part.allCases.compactMap { part in reasons[part].map { "\(part.rawValue): \($0)" } }
+    }
+}

@@ -1,0 +1,33 @@
+/// What is known about a control-side metric before anything is recorded.
+package struct MetricDescription: Sendable {
+    /// Without `_total`.
+    package var name: String
+    package var kind: MetricKind
+    package var help: String
+    /// Upper bounds of a histogram's buckets.
+    package var bounds: [Double]
+
+    package init(_ name: String, _ kind: MetricKind, _ help: String, bounds: [Double] = []) {
+        self.name = name
+        self.kind = kind
+        self.help = help
+        self.bounds = bounds
+    }
+
+    /// Bounds that fit anything from a call to a slow start, in seconds.
+    package static let seconds: [Double] = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300]
+}
+
+extension MetricDescription {
+    /// The control side's own metrics; they appear in every scrape, recorded or not.
+    package static let known: [MetricDescription] = [
+        .init("opencode_router_sessions", .gauge, "Sessions by state."),
+        .init(
+            "opencode_router_session_start_duration_seconds", .histogram, "How long the stages of a start took.",
+            bounds: seconds),
+        .init("opencode_router_idle_stops", .counter, "Sessions stopped by the idle policy, by reason."),
+        .init("opencode_router_directory_age_seconds", .gauge, "Time since the session directory was last in sync."),
+        .init("opencode_router_table_publications", .counter, "Route tables handed to the workers."),
+        .init("opencode_router_log_lines_dropped", .counter, "Log lines dropped because standard error was slow."),
+    ]
+}
