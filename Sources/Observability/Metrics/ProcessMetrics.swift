@@ -16,7 +16,6 @@ struct ProcessMetrics {
         let stat = Self.read("/proc/self/stat")
         let fields = stat[(stat.lastIndex(of: ")").map(stat.index(after:)) ?? stat.startIndex)...].split(separator: " ")
         if fields.count > 21 {
-            cpuSeconds = ((Double(fields[11]) ?? 0) + (Double(fields[12]) ?? 0)) / tick
             virtualBytes = Int(fields[20]) ?? 0
             residentBytes = (Int(fields[21]) ?? 0) * sysconf(Int32(_SC_PAGESIZE))
             // Both clocks start at boot; the difference is the process's age.
@@ -26,6 +25,11 @@ struct ProcessMetrics {
             clock_gettime(CLOCK_REALTIME, &now)
             let age = Self.seconds(boot) - (Double(fields[19]) ?? 0) / tick
             startTime = ((Self.seconds(now) - age) * 100).rounded() / 100
+        }
+        // Finer than the ticks of /proc/self/stat.
+        var usage = rusage()
+        if getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 {
+            cpuSeconds = Self.seconds(usage.ru_utime) + Self.seconds(usage.ru_stime)
         }
         if let folder = opendir("/proc/self/fd") {
             while readdir(folder) != nil { openDescriptors += 1 }
@@ -40,6 +44,8 @@ struct ProcessMetrics {
     }
 
     private static func seconds(_ time: timespec) -> Double { Double(time.tv_sec) + Double(time.tv_nsec) / 1e9 }
+
+    private static func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
 
     private static func read(_ path: String) -> String {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
