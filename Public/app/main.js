@@ -1,0 +1,81 @@
+/** Puts the page together and keeps it at the screen that the address names. */
+import { mountAnnouncer } from "./announce.js";
+import { call } from "./api.js";
+import { banner } from "./components/banner.js";
+import { header } from "./components/header.js";
+import { closeMenu } from "./components/menu.js";
+import { mountToasts } from "./components/toast.js";
+import { h } from "./dom.js";
+import { goLive } from "./live.js";
+import { onRoute, routeOf, startRouting } from "./routes.js";
+import { store } from "./store.js";
+import { applyLanguage, t } from "./text.js";
+import { home } from "./views/home.js";
+
+/** @typedef {(outlet: HTMLElement, route: any) => () => void} View */
+
+/**
+ * The screens that the first paint does not need come when they are asked for.
+ *
+ * @type {Record<string, () => View | Promise<View>>}
+ */
+const views = {
+    home: () => home,
+    session: async () => (await import("./views/starting.js")).starting,
+    settings: async () => (await import("./views/settings.js")).settings,
+    admin: async () => (await import("./views/admin.js")).admin,
+    missing: async () => (await import("./views/missing.js")).missing,
+};
+
+const page = h("div", { class: "page" });
+let endView = () => {};
+let showing = 0;
+
+async function show() {
+    const route = routeOf(new URL(location.href));
+    showing += 1;
+    const mine = showing;
+    const chosen = views[route.name]();
+    const view = chosen instanceof Promise ? await chosen : chosen;
+    if (mine !== showing) return;
+    endView();
+    closeMenu();
+    const outlet = h("main", { class: `main main-${route.name}`, id: "main", tabindex: "-1" });
+    const top = header(route.name);
+    const skip = h("a", { class: "skip", href: "#main" }, t("app.skip"));
+    page.replaceChildren(skip, top.element, outlet);
+    window.scrollTo(0, 0);
+    const end = view(outlet, route);
+    // A new screen begins at its beginning, also for whoever does not see it.
+    if (mine > 1 && !outlet.contains(document.activeElement)) outlet.focus({ preventScroll: true });
+    endView = () => {
+        end();
+        top.end();
+    };
+}
+
+async function loadMe() {
+    for (let delay = 1000; ; delay = Math.min(delay * 2, 30_000)) {
+        try {
+            store.set({ me: await call("/api/me") });
+            return;
+        } catch {
+            await new Promise((resolve) => {
+                window.setTimeout(resolve, delay);
+            });
+        }
+    }
+}
+
+await applyLanguage();
+document.body.append(banner(), page);
+mountAnnouncer();
+mountToasts();
+startRouting();
+onRoute(() => void show());
+window.addEventListener("languagechosen", () => void applyLanguage().then(show));
+void show();
+void loadMe();
+goLive();
+// The next screen after this one is the starting screen: it should not have to be waited for.
+window.requestIdleCallback?.(() => void import("./views/starting.js"));

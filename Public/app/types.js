@@ -1,0 +1,48 @@
+/**
+ * The shapes that the API answers with; this file has no code.
+ *
+ * @typedef {"creating" | "running" | "stopping" | "stopped" | "failed"} State
+ * @typedef {"initializing" | "configuring" | "preparing" | "starting" | "readying"} Stage
+ *
+ * @typedef {object} Failure
+ * @property {string} code Stable name.
+ * @property {string} message What happened, to what.
+ * @property {string} hint What to do next.
+ * @property {string | null} [log] The last lines that tell more.
+ *
+ * @typedef {object} Session
+ * @property {string} hash Twelve hexadecimal digits.
+ * @property {string} email The owner.
+ * @property {string | null} [repoUrl] Absent for a blank project.
+ * @property {string} branch
+ * @property {string | null} [sourceBranch]
+ * @property {State} state
+ * @property {Stage | null} [stage] While creating.
+ * @property {Failure | null} [failure] While failed.
+ * @property {string | null} [url] Where the session lives, while running.
+ * @property {string | null} [lastActivity] ISO date.
+ * @property {{at: string, source: string} | null} [activity]
+ * @property {string | null} [createdAt] ISO date.
+ * @property {number | null} [idleTimeoutMinutes]
+ * @property {string | null} [keptBecause] What keeps it running.
+ * @property {string | null} [stopsAt] ISO date of the idle stop, if nothing happens.
+ * @property {string | null} [description] The first prompt.
+ * @property {string | null} [title]
+ * @property {string | null} [attachUrl]
+ * @property {boolean | null} [dirty] Uncommitted changes, when known.
+ * @property {number | null} [unpushed] Commits that only the session has, when known.
+ * @property {string | null} [node] Where it runs (administrators only).
+ *
+ * @typedef {object} Me
+ * @property {string} email
+ * @property {boolean} admin
+ * @property {Record<string, number | null>} [limits]
+ *
+ * @typedef {{email: string, sessions: Session[], stale?: boolean}} SessionsAnswer
+ *
+ * @typedef {"start" | "stop" | "delete"} PendingKind An order that was given and not yet seen in the list.
+ * @typedef {{kind: PendingKind, was: State}} Pending
+ *
+ * @typedef {"connecting" | "live" | "waiting" | "expired"} Connection
+ */
+export {};

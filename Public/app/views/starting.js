@@ -1,0 +1,322 @@
+/** `/session/<hash>`: brings the person into the session, starting it first if need be, and says what happens. */
+import { announce } from "../announce.js";
+import { ApiError, call, sentence } from "../api.js";
+import { icon } from "../components/icons.js";
+import { LogView } from "../components/log-view.js";
+import { askToStop } from "../components/session-menu.js";
+import { StageList } from "../components/stage-list.js";
+import { h, fill, setText, webAddress } from "../dom.js";
+import { repositoryName } from "../repository.js";
+import { applySession, repositoryOf, stages } from "../sessions.js";
+import { store } from "../store.js";
+import { readEvents } from "../stream.js";
+import { maybe, t } from "../text.js";
+import { duration, eachSecond } from "../time.js";
+
+/**
+ * @typedef {import("../types.js").Session} Session
+ * @typedef {import("../types.js").Stage} Stage
+ * @typedef {import("../types.js").Failure} Failure
+ */
+
+/**
+ * @param {HTMLElement} outlet
+ * @param {Extract<import("../routes.js").Route, {name: "session"}>} route
+ * @returns {() => void} Takes the screen away.
+ */
+export function starting(outlet, route) {
+    const screen = new StartingScreen(route.hash, route.parameters.get("path"));
+    outlet.append(screen.element);
+    void screen.run();
+    return () => screen.end();
+}
+
+class StartingScreen {
+    #hash;
+    /** The path within the session that was asked for. */
+    #path;
+    #life = new AbortController();
+    /** @type {Session | null} */
+    #session = null;
+    #began = Date.now();
+    #working = false;
+    #stages = new StageList();
+    #log;
+    #title = h("h1", { class: "start-title", tabindex: "-1" }, t("start.title"));
+    #subject = h("p", { class: "start-subject" });
+    #elapsed = h("p", { class: "start-elapsed" });
+    #message = h("p", { class: "start-message" });
+    #problem = h("div", { class: "start-problem", hidden: true });
+    #buttons = h("div", { class: "start-buttons" });
+    #foot = h("p", { class: "start-foot" }, t("start.leave"));
+    /** @type {(() => void)} */
+    #endClock;
+    element;
+
+    /**
+     * @param {string} hash
+     * @param {string | null} path
+     */
+    constructor(hash, path) {
+        this.#hash = hash;
+        this.#path = path;
+        this.#log = new LogView(hash);
+        this.element = h("section", { class: "start", "data-state": "creating" },
+            h("div", { class: "start-head" }, h("span", { class: "pulse", "aria-hidden": "true" }),
+                h("div", {}, this.#title, this.#subject), this.#elapsed),
+            this.#stages.element, this.#message, this.#problem, this.#log.element, this.#buttons, this.#foot);
+        this.#endClock = eachSecond(() => this.#tick());
+    }
+
+    /** From arriving to being in, or to a reason why not. */
+    async run() {
+        this.#show("creating", t("start.title"));
+        const known = store.state.sessions.get(this.#hash);
+        if (known) this.#take(known);
+        let session;
+        try {
+            session = await this.#read();
+        } catch (error) {
+            return this.#unreachable(error);
+        }
+        if (!session) return this.#missing();
+        this.#take(session);
+        if (session.state === "running") return this.#open(session.url);
+        if (session.state === "failed") return this.#fail(session.failure ?? null);
+        if (session.state === "creating") {
+            this.#began = Date.parse(session.activity?.at ?? session.createdAt ?? "") || Date.now();
+            if (Date.now() - this.#began > 3_600_000) this.#began = Date.now();
+            return this.#follow();
+        }
+        return this.#resume(session);
+    }
+
+    end() {
+        this.#life.abort();
+        this.#log.end();
+        this.#endClock();
+    }
+
+    /** @returns {Promise<Session | null>} */
+    async #read() {
+        try {
+            /** @type {any} */
+            const session = await call(`/api/sessions/${this.#hash}`, { signal: this.#life.signal });
+            return session.state === "none" ? null : session;
+        } catch (error) {
+            if (error instanceof ApiError && error.status === 404) return null;
+            throw error;
+        }
+    }
+
+    /** @param {Session} session */
+    #take(session) {
+        this.#session = { ...this.#session, ...session };
+        setText(this.#subject, `${repositoryOf(session)} · ${session.branch}`);
+        if (session.state === "creating" && session.stage) this.#stages.reach(session.stage, session.stage === stages[0]);
+    }
+
+    /**
+     * Starts a sleeping or failed session.
+     *
+     * @param {Session | null} session
+     */
+    async #resume(session) {
+        if (this.#working) return;
+        this.#working = true;
+        this.#began = Date.now();
+        this.#stages.reset();
+        this.#show("creating", session?.state === "stopping" ? t("start.stopping") : t("start.waking"));
+        try {
+            await call(`/api/sessions/${this.#hash}/resume`, { method: "POST", signal: this.#life.signal, timeout: 90_000 });
+        } catch (error) {
+            this.#working = false;
+            if (this.#life.signal.aborted) return;
+            return this.#fail({ code: "", message: sentence(error), hint: "" });
+        }
+        this.#working = false;
+        setText(this.#title, t("start.waking"));
+        return this.#follow();
+    }
+
+    /** Follows the start by its events, over any number of broken connections. */
+    async #follow() {
+        let delay = 300;
+        while (!this.#life.signal.aborted) {
+            let ended = false;
+            try {
+                await readEvents(`/api/sessions/${this.#hash}/events`, {
+                    signal: this.#life.signal,
+                    onOpen: () => {
+                        delay = 300;
+                        setText(this.#message, "");
+                    },
+                    onEvent: (name, data) => {
+                        ended = this.#onEvent(name, data) || ended;
+                    },
+                });
+            } catch (error) {
+                if (error instanceof ApiError && error.kind === "expired") return;
+                setText(this.#message, sentence(error));
+            }
+            if (ended || this.#life.signal.aborted) return;
+            await new Promise((resolve) => {
+                window.setTimeout(resolve, delay);
+            });
+            delay = Math.min(delay * 2, 8000);
+            // The events may have ended while nobody listened: ask where it stands.
+            try {
+                const session = await this.#read();
+                if (!session) return this.#missing();
+                this.#take(session);
+                if (session.state === "running") return this.#open(session.url);
+                if (session.state === "failed") return this.#fail(session.failure ?? null);
+                if (session.state === "stopped") return this.#stopped();
+            } catch (error) {
+                setText(this.#message, sentence(error));
+            }
+        }
+    }
+
+    /**
+     * @param {string} name
+     * @param {string} data
+     * @returns {boolean} Whether this was the end of it.
+     */
+    #onEvent(name, data) {
+        /** @type {any} */
+        let value;
+        try {
+            value = JSON.parse(data);
+        } catch {
+            return false;
+        }
+        if (name === "progress") {
+            this.#stages.reach(value.stage, true);
+            const own = maybe(`stage.${value.stage}`, "");
+            setText(this.#message, value.message && value.message !== own ? String(value.message) : "");
+        } else if (name === "state_change") {
+            if (value.state === "stopped") {
+                this.#stopped();
+                return true;
+            }
+            if (value.state === "failed") {
+                void this.#read().then((session) => session?.state === "failed" && this.#fail(session.failure ?? null), () => {});
+            }
+        } else if (name === "complete") {
+            this.#open(value.url);
+            return true;
+        } else if (name === "error") {
+            if (value.code === "not_found") this.#missing();
+            else this.#fail({ code: value.code ?? "", message: value.message ?? "", hint: value.hint ?? "", log: value.log });
+            return true;
+        }
+        return false;
+    }
+
+    /** @param {string | null | undefined} url */
+    #open(url) {
+        let address = webAddress(url);
+        if (!address) return this.#fail({ code: "no_url", message: t("error.unavailable"), hint: "" });
+        if (this.#path?.startsWith("/")) {
+            const wanted = new URL(this.#path, address);
+            if (wanted.origin === new URL(address).origin) address = wanted.href;
+        }
+        this.#stages.finish();
+        if (this.#session) applySession({ ...this.#session, state: "running", stage: null, url: url ?? null });
+        this.#show("running", t("start.ready"));
+        setText(this.#message, t("start.opening"));
+        fill(this.#buttons, h("a", { class: "button button-primary", href: address }, t("start.openNow")));
+        announce(t("start.ready"));
+        // In place of this page: "back" then leads to the list, not to a screen that sends forward again.
+        location.replace(address);
+    }
+
+    /** @param {Failure | null} failure */
+    #fail(failure) {
+        this.#stages.fail();
+        this.#show("failed", t("start.failed"));
+        const log = failure?.log?.trimEnd();
+        fill(this.#problem,
+            h("p", { class: "start-cause" }, failure?.message || t("error.unavailable")),
+            failure?.hint && h("p", { class: "start-hint" }, failure.hint),
+            log && h("p", { class: "start-log-title" }, t("start.lastLines")),
+            log && h("pre", { class: "log-text", tabindex: "0", "aria-label": t("start.lastLines") }, log));
+        this.#problem.hidden = false;
+        fill(this.#buttons,
+            h("button", { class: "button button-primary", type: "button", onclick: () => void this.#resume(this.#session) },
+                t("action.retry")),
+            this.#session?.repoUrl && h("a", { class: "button", href: this.#formAddress(this.#session) }, t("start.change")),
+            h("a", { class: "button button-quiet", href: "/" }, t("start.back")));
+        this.#title.focus({ preventScroll: true });
+    }
+
+    /**
+     * The form, filled with what this session was made from.
+     *
+     * @param {Session} session
+     */
+    #formAddress(session) {
+        const parameters = new URLSearchParams({ repo: session.repoUrl ?? "", branch: session.branch });
+        if (session.sourceBranch) parameters.set("from", session.sourceBranch);
+        if (session.description) parameters.set("prompt", session.description);
+        return `/?${parameters}`;
+    }
+
+    #stopped() {
+        this.#show("stopped", t("start.stopped"));
+        setText(this.#message, t("start.stopped.text"));
+        fill(this.#buttons,
+            h("button", { class: "button button-primary", type: "button", onclick: () => void this.#resume(this.#session) },
+                t("action.start")),
+            h("a", { class: "button", href: "/" }, t("start.back")));
+    }
+
+    #missing() {
+        this.#show("missing", t("start.missing"));
+        setText(this.#subject, "");
+        setText(this.#message, t("start.missing.text"));
+        fill(this.#buttons, h("a", { class: "button button-primary", href: "/" }, t("start.back")));
+    }
+
+    /** @param {unknown} error */
+    #unreachable(error) {
+        if (this.#life.signal.aborted) return;
+        this.#show("missing", t("start.unreachable"));
+        setText(this.#message, sentence(error));
+        fill(this.#buttons,
+            h("button", { class: "button button-primary", type: "button", onclick: () => void this.run() }, t("action.tryAgain")),
+            h("a", { class: "button", href: "/" }, t("start.back")));
+    }
+
+    /**
+     * @param {"creating" | "running" | "failed" | "stopped" | "missing"} state
+     * @param {string} title
+     */
+    #show(state, title) {
+        const subject = this.#session?.repoUrl ? repositoryName(this.#session.repoUrl) : t("app.name");
+        this.element.dataset.state = state;
+        setText(this.#title, title);
+        setText(this.#message, "");
+        document.title = `${title} · ${subject}`;
+        this.#problem.hidden = true;
+        this.#foot.hidden = state !== "creating";
+        this.#elapsed.hidden = state !== "creating";
+        this.#stages.element.hidden = state === "missing" || state === "stopped";
+        this.#log.element.hidden = state === "missing";
+        this.#log.growing = state === "creating";
+        if (state === "creating") {
+            fill(this.#buttons,
+                h("a", { class: "button", href: "/" }, icon("back"), t("start.back")),
+                h("button", { class: "button button-quiet", type: "button", onclick: () => this.#session && void askToStop(this.#session) },
+                    t("start.stop")));
+        }
+        this.#tick();
+    }
+
+    #tick() {
+        if (this.element.dataset.state !== "creating") return;
+        setText(this.#elapsed, duration(Date.now() - this.#began));
+        this.#stages.tick();
+    }
+}
