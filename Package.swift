@@ -93,7 +93,7 @@ let package = Package(
         tests(of: "Sessions"),
         tests(of: "Telemetry"),
         tests(of: "LinuxIO"),
-        tests(of: "Routing", ["HTTPWire"]),
+        tests(of: "Routing", ["HTTPWire", "Identity"]),
         tests(of: "Identity", ["HTTPWire"]),
         tests(of: "TLS", ["LinuxIO"]),
         tests(of: "Assets", ["LinuxIO", "HTTPWire"]),

@@ -19,14 +19,15 @@ package struct CookiePolicy: Sendable {
         }
     }
 
-    /// More sign-in cookies than any split session has; also the bound of the work per request.
-    static let limit = 32
+    /// More sign-in cookies than split sessions and pending sign-ins in many tabs make; also the bound of the work.
+    static let limit = 128
 
     private let prefixes: [[UInt8]]
 
-    /// Names that begin with one of these are sign-in cookies (AUTH_COOKIE_PREFIXES); compared with case.
+    /// Names that begin with one of these are sign-in cookies (AUTH_COOKIE_PREFIXES); compared without case, as they
+    /// are when sessions are kept from seeing them.
     package init(prefixes: [String]) {
-        self.prefixes = prefixes.filter { !$0.isEmpty }.map { Array($0.utf8) }
+        self.prefixes = prefixes.filter { !$0.isEmpty }.map { $0.utf8.map(Bytes.lowered) }
     }
 
     /// Why the request is refused; nil when each sign-in cookie comes once. Allocates nothing.
@@ -56,7 +57,7 @@ package struct CookiePolicy: Sendable {
             let prefix = prefixes[index]
             guard name.count >= prefix.count else { continue }
             var begins = true
-            for offset in 0..<prefix.count where name[offset] != prefix[offset] {
+            for offset in 0..<prefix.count where Bytes.lowered(name[offset]) != prefix[offset] {
                 begins = false
                 break
             }
@@ -67,14 +68,17 @@ package struct CookiePolicy: Sendable {
 
     private static func same(_ one: UnsafeRawBufferPointer, _ other: UnsafeRawBufferPointer) -> Bool {
         guard one.count == other.count else { return false }
-        for index in 0..<one.count where one[index] != other[index] { return false }
+        for index in 0..<one.count where Bytes.lowered(one[index]) != Bytes.lowered(other[index]) {
+            return false
+        }
         return true
     }
 }
 
 /// The names in the value of one Cookie field, in order, as servers read them: split at `;`, up to the first `=`, trimmed.
 ///
-/// Quotes protect nothing (oauth2-proxy's reader splits inside them, too), and a cookie without `=` counts as its name.
+/// Quotes protect nothing (oauth2-proxy's reader splits inside them, too), a cookie without `=` counts as its name, and
+/// empty names are looked through: a browser sends a nameless cookie with the value `name=x` as if it were that one.
 struct CookieNames {
     let bytes: UnsafeRawBufferPointer
     private var position = 0
@@ -87,18 +91,22 @@ struct CookieNames {
     mutating func next() -> Range<Int>? {
         while position < bytes.count {
             var start = position
-            var end = position
+            var end: Int
             var named = true
+            while start < bytes.count, Self.isBlank(bytes[start]) || bytes[start] == 0x3d { start += 1 }
+            position = start
+            end = start
             while position < bytes.count, bytes[position] != 0x3b {
                 if bytes[position] == 0x3d { named = false }
                 if named { end = position + 1 }
                 position += 1
             }
             position += 1
-            while start < end, bytes[start] == 0x20 || bytes[start] == 0x09 { start += 1 }
-            while end > start, bytes[end - 1] == 0x20 || bytes[end - 1] == 0x09 { end -= 1 }
+            while end > start, Self.isBlank(bytes[end - 1]) { end -= 1 }
             if start < end { return start..<end }
         }
         return nil
     }
+
+    private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
 }

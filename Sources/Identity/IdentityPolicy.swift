@@ -13,7 +13,7 @@ package struct IdentityPolicy: Sendable {
 
     private let emailName: [UInt8]
     private let secretName: [UInt8]?
-    /// Names whose look-alikes are refused, folded.
+    /// Names whose look-alikes are refused, in lower case.
     private let guardedNames: [[UInt8]]
     private let proxies: [AddressRange]
     private let secrets: [SecretDigest]
@@ -26,7 +26,7 @@ package struct IdentityPolicy: Sendable {
         for (setting, name) in [("AUTH_EMAIL_HEADER", header), ("AUTH_SECRET_HEADER", settings.secretHeader)] {
             guard Self.isHeaderName(name) else { throw .malformedHeaderName(setting: setting, name: name) }
         }
-        guard Self.folded(header) != Self.folded(settings.secretHeader) else { throw .sameHeaderTwice(header) }
+        guard Self.lowered(header) != Self.lowered(settings.secretHeader) else { throw .sameHeaderTwice(header) }
         guard settings.secrets.count <= 2 else { throw .tooManySecrets(settings.secrets.count) }
         for secret in settings.secrets {
             guard (16...1024).contains(secret.utf8.count), secret.utf8.allSatisfy({ (0x21...0x7e).contains($0) })
@@ -39,9 +39,9 @@ package struct IdentityPolicy: Sendable {
         emailHeader = header
         emailName = Array(header.utf8).map(Bytes.lowered)
         secretName = settings.secrets.isEmpty ? nil : Array(settings.secretHeader.utf8).map(Bytes.lowered)
-        var guarded: Set<[UInt8]> = [Self.folded(header)]
-        for mode in IdentitySettings.Mode.allCases { guarded.insert(Self.folded(mode.emailHeader)) }
-        if !settings.secrets.isEmpty { guarded.insert(Self.folded(settings.secretHeader)) }
+        var guarded: Set<[UInt8]> = [Self.lowered(header)]
+        for mode in IdentitySettings.Mode.allCases { guarded.insert(Self.lowered(mode.emailHeader)) }
+        if !settings.secrets.isEmpty { guarded.insert(Self.lowered(settings.secretHeader)) }
         guardedNames = Array(guarded)
         proxies = settings.trustedProxies
         secrets = settings.secrets.map { secret in Array(secret.utf8).withUnsafeBytes { SecretDigest($0) } }
@@ -63,7 +63,7 @@ package struct IdentityPolicy: Sendable {
             } else if let secretName, Bytes.equal(name, secretName) {
                 guard secret == nil else { return .refused(.duplicateSecret) }
                 secret = field.value
-            } else if isLookAlike(name) {
+            } else if head.hasFoldableNames, isLookAlike(field, in: buffer) {
                 return .refused(.lookAlike)
             }
         }
@@ -118,22 +118,9 @@ package struct IdentityPolicy: Sendable {
     /// Whether another reader could take the name for one of the guarded names: equal but for `-`, `_`, `.` and case.
     ///
     /// The other family's exact spelling is no look-alike: it is ignored here, and no pod ever sees it.
-    private func isLookAlike(_ name: UnsafeRawBufferPointer) -> Bool {
-        for index in 0..<guardedNames.count {
-            let guarded = guardedNames[index]
-            guard name.count == guarded.count else { continue }
-            var same = true
-            var exact = true
-            for offset in 0..<name.count {
-                let byte = Bytes.lowered(name[offset])
-                if byte == guarded[offset] { continue }
-                exact = false
-                guard guarded[offset] == 0x2d, byte == 0x5f || byte == 0x2e else {
-                    same = false
-                    break
-                }
-            }
-            if same && !exact { return true }
+    private func isLookAlike(_ field: Field, in buffer: UnsafeRawBufferPointer) -> Bool {
+        for index in 0..<guardedNames.count where field.resembles(guardedNames[index], in: buffer) {
+            if !field.isNamed(guardedNames[index], in: buffer) { return true }
         }
         return false
     }
@@ -157,5 +144,5 @@ package struct IdentityPolicy: Sendable {
             }
     }
 
-    private static func folded(_ name: String) -> [UInt8] { name.utf8.map(Bytes.lowered) }
+    private static func lowered(_ name: String) -> [UInt8] { name.utf8.map(Bytes.lowered) }
 }

@@ -1,0 +1,265 @@
+import Testing
+
+@testable import Routing
+
+/// The settings of the original's installation.
+func settings(
+    domain: String = "example.com", suffix: String = "-oc", hosts: [String] = [], loopback: Bool = false,
+    editor: String? = nil
+) throws -> RoutingSettings {
+    try RoutingSettings(
+        routerDomain: domain, routeSuffix: suffix, editorPrefix: editor, routerHosts: hosts,
+        allowsLoopbackNames: loopback)
+}
+
+/// A short name for each route, with the session's id where it has one.
+func spelled(_ route: Route) -> String {
+    switch route {
+    case .api: "api"
+    case .site: "site"
+    case .session(let session): "session \(String(session.id, radix: 16))"
+    case .port(let session, let port): "port \(String(session.id, radix: 16)) \(port)"
+    case .attach(let session): "attach \(String(session.id, radix: 16))"
+    case .editor(let session): "editor \(String(session.id, radix: 16))"
+    case .unknownSession: "unknown"
+    case .misdirected: "misdirected"
+    }
+}
+
+extension RouteTable {
+    /// The route of a host and a path given as text.
+    func route(_ host: String, _ path: String = "/", _ entrance: Entrance = .main) -> Route {
+        let host = Array(host.utf8)
+        let path = Array(path.utf8)
+        return host.withUnsafeBytes { host in
+            path.withUnsafeBytes { path in route(host: host, path: path, entrance: entrance) }
+        }
+    }
+}
+
+/// A running session at a fixed address.
+func session(_ id: UInt64, owner: String = "alice@example.com", port: UInt16 = 4096) -> SessionRoute {
+    let target = UpstreamTarget(identity: id, incarnation: "first", address: "10.0.0.7", port: port)
+    return SessionRoute(id: id, owner: Array(owner.utf8), condition: .running(target))
+}
+
+@Suite("Hosts lead where the contract says")
+struct HostRoutingTests {
+    let table: RouteTable
+
+    init() throws {
+        table = RouteTable(
+            settings: try settings(editor: "editor-"), sessions: [session(0xabc_123de_f456), session(0x1)],
+            generation: 1)
+    }
+
+    @Test(
+        "On the main listener",
+        arguments: [
+            ("abc123def456-oc.example.com", "session abc123def456"),
+            ("ABC123DEF456-OC.EXAMPLE.COM", "session abc123def456"),
+            ("abc123def456-oc.example.com.", "session abc123def456"),
+            ("000000000001-oc.example.com", "session 1"),
+            ("3000-abc123def456-oc.example.com", "port abc123def456 3000"),
+            ("1024-abc123def456-oc.example.com", "port abc123def456 1024"),
+            ("65535-abc123def456-oc.example.com", "port abc123def456 65535"),
+            ("editor-abc123def456-oc.example.com", "editor abc123def456"),
+            // The picker: the domain, and whatever lies one label below and is no session's.
+            ("example.com", "site"), ("Example.com.", "site"), ("code.example.com", "site"),
+            ("opencode-router.example.com", "site"), ("abc123def456.example.com", "site"),
+            ("abc123def45-oc.example.com", "site"), ("abc123def4567-oc.example.com", "site"),
+            ("abc123def45g-oc.example.com", "site"), ("-oc.example.com", "site"),
+            // No such session, or no such port: one answer.
+            ("ffffffffffff-oc.example.com", "unknown"), ("3000-ffffffffffff-oc.example.com", "unknown"),
+            ("editor-ffffffffffff-oc.example.com", "unknown"),
+            ("1023-abc123def456-oc.example.com", "unknown"), ("80-abc123def456-oc.example.com", "unknown"),
+            ("0-abc123def456-oc.example.com", "unknown"), ("03000-abc123def456-oc.example.com", "unknown"),
+            ("65536-abc123def456-oc.example.com", "unknown"), ("99999-abc123def456-oc.example.com", "unknown"),
+            ("100000-abc123def456-oc.example.com", "unknown"), ("+3000-abc123def456-oc.example.com", "misdirected"),
+            ("9222-abc123def456-oc.example.com", "unknown"), ("4096-abc123def456-oc.example.com", "unknown"),
+            ("7681-abc123def456-oc.example.com", "unknown"), ("-abc123def456-oc.example.com", "unknown"),
+            ("foo-abc123def456-oc.example.com", "unknown"), ("3000--abc123def456-oc.example.com", "unknown"),
+            ("3000-3000-abc123def456-oc.example.com", "unknown"),
+            // Ours only in part.
+            ("attach-abc123def456-oc.example.com", "misdirected"),
+            ("attach-ffffffffffff-oc.example.com", "misdirected"),
+            ("", "misdirected"), (".", "misdirected"), ("..", "misdirected"), (".example.com", "misdirected"),
+            ("example.com..", "misdirected"), ("abc123def456-oc.example.com..", "misdirected"),
+            ("abc123def456-oc..example.com", "misdirected"), ("a.abc123def456-oc.example.com", "misdirected"),
+            ("abc123def456-oc.a.example.com", "misdirected"), ("abc123def456-oc.example.org", "misdirected"),
+            ("abc123def456-oc.notexample.com", "misdirected"), ("abc123def456-ocXexample.com", "misdirected"),
+            ("abc123def456-oc.example.com.evil.org", "misdirected"), ("abc123def456-oc", "misdirected"),
+            ("abc123def456-oc.", "misdirected"), ("abc123def456-oc.com", "misdirected"),
+            ("abc123def456-oc.example.com:80", "misdirected"), ("abc123def456-oc%2eexample.com", "misdirected"),
+            ("abc123def456-oc.example.com\0", "misdirected"), (" abc123def456-oc.example.com", "misdirected"),
+            ("code .example.com", "misdirected"), ("c\u{f6}de.example.com", "misdirected"),
+            ("localhost", "misdirected"), ("127.0.0.1", "misdirected"), ("[::1]", "misdirected"),
+            ("10.0.0.7", "misdirected"),
+        ])
+    func main(host: String, expected: String) {
+        #expect(spelled(table.route(host)) == expected)
+    }
+
+    @Test(
+        "On the attach listener, attach hosts and nothing else",
+        arguments: [
+            ("attach-abc123def456-oc.example.com", "attach abc123def456"),
+            ("ATTACH-abc123def456-oc.example.com.", "attach abc123def456"),
+            ("attach-ffffffffffff-oc.example.com", "unknown"),
+            ("abc123def456-oc.example.com", "misdirected"), ("3000-abc123def456-oc.example.com", "misdirected"),
+            ("example.com", "misdirected"), ("code.example.com", "misdirected"),
+            ("foo-abc123def456-oc.example.com", "misdirected"), ("attach-abc123def456.example.com", "misdirected"),
+            ("attachabc123def456-oc.example.com", "misdirected"),
+        ])
+    func attach(host: String, expected: String) {
+        #expect(spelled(table.route(host, "/", .attach)) == expected)
+    }
+
+    @Test("One listener for both takes both")
+    func combined() {
+        #expect(spelled(table.route("attach-abc123def456-oc.example.com", "/", .combined)) == "attach abc123def456")
+        #expect(spelled(table.route("abc123def456-oc.example.com", "/", .combined)) == "session abc123def456")
+        #expect(spelled(table.route("example.com", "/api", .combined)) == "api")
+    }
+
+    @Test(
+        "The API is /api and what lies below it",
+        arguments: [
+            ("/api", "api"), ("/api/", "api"), ("/api/sessions", "api"), ("/api/../x", "api"), ("/apix", "site"),
+            ("/API/sessions", "site"), ("/%61pi/sessions", "site"), ("//api", "site"), ("/ap", "site"), ("/", "site"),
+            ("", "site"), ("*", "site"), ("/x/api", "site"),
+        ])
+    func api(path: String, expected: String) {
+        #expect(spelled(table.route("example.com", path)) == expected)
+    }
+
+    @Test("A session's host sends every path to the session, /api too")
+    func sessionPaths() {
+        #expect(spelled(table.route("abc123def456-oc.example.com", "/api/sessions")) == "session abc123def456")
+    }
+
+    @Test("Explicit hosts of the picker replace the rule")
+    func explicitHosts() throws {
+        let table = RouteTable(
+            settings: try settings(hosts: ["Code.Example.com", "other.org"]), sessions: [session(1)], generation: 1)
+        #expect(spelled(table.route("code.example.com")) == "site")
+        #expect(spelled(table.route("OTHER.org.")) == "site")
+        #expect(spelled(table.route("example.com")) == "misdirected")
+        #expect(spelled(table.route("else.example.com")) == "misdirected")
+        #expect(spelled(table.route("000000000001-oc.example.com")) == "session 1")
+        #expect(spelled(table.route("000000000001-oc.other.org")) == "misdirected")
+    }
+
+    @Test(
+        "Development: sessions are names below localhost, the picker has loopback names",
+        arguments: [
+            ("localhost", "site"), ("127.0.0.1", "site"), ("[::1]", "site"), ("LOCALHOST", "site"),
+            ("000000000001.localhost", "session 1"), ("5173-000000000001.localhost", "port 1 5173"),
+            ("attach-000000000001.localhost", "misdirected"), ("ffffffffffff.localhost", "unknown"),
+            ("127.0.0.2", "misdirected"), ("000000000001.127.0.0.1", "misdirected"),
+            ("evil.example.com", "misdirected"),
+        ])
+    func development(host: String, expected: String) throws {
+        let table = RouteTable(
+            settings: try settings(domain: "localhost:3000", suffix: "", loopback: true), sessions: [session(1)],
+            generation: 1)
+        #expect(spelled(table.route(host)) == expected)
+    }
+
+    @Test("A fixed target answers for every well-formed session host, and for nothing else")
+    func fallback() throws {
+        let fixed = SessionRoute(
+            id: 0, owner: [],
+            condition: .running(UpstreamTarget(identity: 1, incarnation: "fixed", address: "127.0.0.1", port: 4000)),
+            ownedByAnyone: true)
+        let table = RouteTable(
+            settings: try settings(), sessions: [session(1)], generation: 1, fallback: fixed)
+        #expect(spelled(table.route("000000000001-oc.example.com")) == "session 1")
+        #expect(spelled(table.route("ffffffffffff-oc.example.com")) == "session 0")
+        #expect(spelled(table.route("3000-ffffffffffff-oc.example.com")) == "port 0 3000")
+        #expect(spelled(table.route("foo-ffffffffffff-oc.example.com")) == "unknown")
+        #expect(spelled(table.route("ffffffffffff-oc.example.org")) == "misdirected")
+    }
+
+    @Test("The agent's own port is no port host, whatever its number")
+    func ownPort() throws {
+        let table = RouteTable(settings: try settings(), sessions: [session(1, port: 40123)], generation: 1)
+        #expect(spelled(table.route("40123-000000000001-oc.example.com")) == "unknown")
+        #expect(spelled(table.route("40124-000000000001-oc.example.com")) == "port 1 40124")
+    }
+
+    @Test("Two sessions with one id reach nobody")
+    func ambiguous() throws {
+        let table = RouteTable(
+            settings: try settings(), sessions: [session(1), session(1, owner: "mallory@example.com"), session(2)],
+            generation: 1)
+        #expect(spelled(table.route("000000000001-oc.example.com")) == "unknown")
+        #expect(spelled(table.route("000000000002-oc.example.com")) == "session 2")
+    }
+}
+
+@Suite("Hosts made at random")
+struct RandomHostTests {
+    /// A small generator with a fixed start, so that a failure can be repeated.
+    struct Generator: RandomNumberGenerator {
+        var state: UInt64
+
+        mutating func next() -> UInt64 {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return state ^ state >> 29
+        }
+    }
+
+    @Test("Only a label that spells the hash, before exactly our domain, reaches a session", arguments: 0..<8)
+    func neverElsewhere(seed: UInt64) throws {
+        var random = Generator(state: seed &* 7919 &+ 1)
+        // Every hash is a session, so any laxness shows.
+        let everybody = SessionRoute(id: 0, owner: [], condition: .asleep, ownedByAnyone: true)
+        let table = RouteTable(settings: try settings(), sessions: [], generation: 1, fallback: everybody)
+        let pieces = [
+            "abc123def456", "-oc", ".", "example", "com", ".example.com", "3000-", "attach-", "A", "\0", "%2e", "xn--",
+            "-", "..", "_", " ", ":", "@", "0", "f", "g", "\u{e9}", "-OC.EXAMPLE.COM", "[", "]", "/", "\\", "\t",
+        ]
+        for _ in 0..<1500 {
+            var host = (0..<Int.random(in: 1...6, using: &random)).map { _ in pieces.randomElement(using: &random)! }
+                .joined()
+            if Bool.random(using: &random) { host += ".example.com" }
+            let reached: Bool
+            switch table.route(host, "/", .combined) {
+            case .session, .port, .attach, .editor: reached = true
+            default: reached = false
+            }
+            #expect(reached == Self.isSessionHost(host), "\(host.debugDescription)")
+        }
+    }
+
+    /// The rule once more, as text and regular expression.
+    private static func isSessionHost(_ host: String) -> Bool {
+        guard let match = host.wholeMatch(of: /(?i)(?:attach-|([1-9][0-9]{3,4})-)?[0-9a-f]{12}-oc\.example\.com\.?/)
+        else { return false }
+        guard host.utf8.allSatisfy({ $0 < 0x80 }) else { return false }
+        guard let port = match.1.flatMap({ Int($0) }) else { return true }
+        return (1024...65535).contains(port) && !RoutingSettings.sidecarPorts.contains(UInt16(port))
+    }
+
+    @Test("Any bytes at all are answered, and stray ones lead nowhere", arguments: 0..<4)
+    func anyBytes(seed: UInt64) throws {
+        var random = Generator(state: seed &+ 99)
+        let everybody = SessionRoute(id: 0, owner: [], condition: .asleep, ownedByAnyone: true)
+        let table = RouteTable(settings: try settings(), sessions: [], generation: 1, fallback: everybody)
+        let good = Array("abc123def456-oc.example.com".utf8)
+        for _ in 0..<2000 {
+            var host = good
+            let place = Int.random(in: 0..<host.count, using: &random)
+            let byte = UInt8.random(in: 0...255, using: &random)
+            host[place] = byte
+            let route = host.withUnsafeBytes { table.route(host: $0, path: $0, entrance: .main) }
+            let text = String(decoding: host, as: UTF8.self)
+            if case .session = route {
+                #expect(Self.isSessionHost(text), "\(text.debugDescription)")
+            } else {
+                #expect(!Self.isSessionHost(text), "\(text.debugDescription)")
+            }
+        }
+    }
+}
