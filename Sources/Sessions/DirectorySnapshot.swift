@@ -2,6 +2,8 @@
 package struct DirectorySnapshot: Sendable {
     /// Grows with every change that a reader could notice.
     package private(set) var revision: UInt64 = 0
+    /// Whether the runtime has told everything at least once; before that, absence means nothing.
+    package private(set) var isLoaded = false
     /// Whether the runtime has told everything and has not lost sight since.
     package private(set) var inSync = false
     /// Why the runtime cannot see its sessions now; what stands here may be out of date.
@@ -35,6 +37,7 @@ package struct DirectorySnapshot: Sendable {
         switch change {
         case .snapshot(let all):
             touched.everyone = !inSync || staleReason != nil
+            isLoaded = true
             inSync = true
             staleReason = nil
             replace(with: all, &touched)

@@ -48,7 +48,7 @@ package enum KeepReason: Hashable, Sendable {
     /// Stable name, part of the API.
     package var code: String {
         switch self {
-        case .recentUse: "recent_use"
+        case .recentUse(let source): source.rawValue
         case .agentBusy: "agent_busy"
         case .agentRetrying: "agent_retrying"
         case .waitingForHuman: "waiting_for_human"

@@ -1,0 +1,30 @@
+import Logging
+import Sessions
+
+/// One line for everything that somebody may have to answer for; no secrets, no bodies.
+struct AuditLog: Sendable {
+    let logger: Logger
+
+    enum Event: String {
+        case created = "session created"
+        case resumed = "session resumed"
+        case stopped = "session stopped"
+        case deleted = "session deleted"
+        case attachRead = "attach password read"
+        case attachRotated = "attach password changed"
+        case denied = "access denied"
+        case adminRead = "sessions of everybody listed"
+        case secretsChanged = "user secrets changed"
+    }
+
+    func record(
+        _ event: Event, _ request: APIRequest, session: SessionID? = nil, _ more: [String: String] = [:]
+    ) {
+        var metadata: Logger.Metadata = more.mapValues { "\($0)" }
+        metadata["email"] = "\(request.caller?.email ?? "-")"
+        metadata["peer"] = "\(request.peer)"
+        metadata["request"] = "\(request.requestID)"
+        if let session { metadata["session"] = "\(session)" }
+        logger.log(level: event == .denied ? .warning : .notice, "\(event.rawValue)", metadata: metadata)
+    }
+}

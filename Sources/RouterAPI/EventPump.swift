@@ -1,0 +1,107 @@
+import Sessions
+import Synchronization
+
+/// One event of an event stream (WHATWG HTML §9.2).
+struct ServerSentEvent: Sendable {
+    var name: String
+    /// Written on one line: JSON of ours has no line breaks.
+    var data: JSON
+
+    /// A comment that keeps the connection and tells the reader that it lives.
+    static let ping = Array(": ping\n\n".utf8)
+
+    func write(to output: inout [UInt8]) {
+        output.append(contentsOf: "event: \(name)\ndata: ".utf8)
+        data.write(to: &output)
+        output.append(contentsOf: "\n\n".utf8)
+    }
+}
+
+/// Says what a reader has to be told, given what it was told before.
+protocol EventSource: Sendable {
+    /// The events that bring the reader up to this state; none if it is.
+    mutating func events(for snapshot: DirectorySnapshot) -> [ServerSentEvent]
+    /// Whether the last event has been told.
+    var hasEnded: Bool { get }
+}
+
+/// Feeds one event stream: the reader pulls, and gets what changed since it last did.
+///
+/// Nothing queues up for a slow reader, and nothing is asked on a timer: the directory wakes the pump.
+actor EventPump<Source: EventSource> {
+    private let directory: SessionDirectory
+    private let lease: StreamLease
+    private let wakes: AsyncStream<Void>
+    private let pingIsDue: PingFlag
+    private let feeder: Task<Void, Never>
+    private var source: Source
+    private var hasBegun = false
+
+    init(
+        _ source: Source, directory: SessionDirectory, interest: DirectoryInterest, lease: StreamLease,
+        pingInterval: Duration
+    ) {
+        let (wakes, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let flag = PingFlag()
+        let updates = directory.updates(interest)
+        self.source = source
+        self.directory = directory
+        self.lease = lease
+        self.wakes = wakes
+        pingIsDue = flag
+        feeder = Task {
+            await withTaskGroup { group in
+                group.addTask {
+                    for await _ in updates { continuation.yield() }
+                    continuation.finish()
+                }
+                group.addTask {
+                    while (try? await Task.sleep(for: pingInterval)) != nil {
+                        flag.raise()
+                        continuation.yield()
+                    }
+                }
+                await group.next()
+                group.cancelAll()
+            }
+        }
+    }
+
+    deinit { feeder.cancel() }
+
+    /// The next piece; nil at the end.
+    func next() async -> [UInt8]? {
+        if !hasBegun {
+            hasBegun = true
+            if let bytes = pending() { return bytes }
+        }
+        guard !source.hasEnded else { return nil }
+        for await _ in wakes {
+            if let bytes = pending() { return bytes }
+            if pingIsDue.take() { return ServerSentEvent.ping }
+        }
+        // The directory has ended, and a last state may not have been told.
+        return Task.isCancelled ? nil : pending()
+    }
+
+    private func pending() -> [UInt8]? {
+        guard !source.hasEnded else { return nil }
+        let events = source.events(for: directory.snapshot)
+        guard !events.isEmpty else { return nil }
+        var bytes: [UInt8] = []
+        for event in events { event.write(to: &bytes) }
+        return bytes
+    }
+}
+
+/// Whether the time for a ping has come; set by a timer, taken by the pump.
+private final class PingFlag: Sendable {
+    private let raised = Mutex(false)
+    func raise() { raised.withLock { $0 = true } }
+    func take() -> Bool {
+        raised.withLock { raised in
+            defer { raised = false }
+            return raised
+        }
+    }
+}

@@ -1,0 +1,87 @@
+import Sessions
+
+/// `GET /api/sessions/stream`: the caller's list, whole, at connect and whenever it changed.
+struct SessionListEvents: EventSource {
+    let owner: String
+    let presenter: SessionPresenter
+    private var told: (revision: UInt64, isStale: Bool)?
+
+    init(owner: String, presenter: SessionPresenter) {
+        self.owner = owner
+        self.presenter = presenter
+    }
+
+    var hasEnded: Bool { false }
+
+    mutating func events(for snapshot: DirectorySnapshot) -> [ServerSentEvent] {
+        let state = (revision: snapshot.revision(of: owner), isStale: !snapshot.inSync)
+        if let told, told == state { return [] }
+        told = state
+        return [ServerSentEvent(name: "sessions", data: presenter.list(of: owner, in: snapshot))]
+    }
+}
+
+/// `GET /api/sessions/:h/events`: a start as it goes on, until the session runs or cannot.
+struct StartEvents: EventSource {
+    let id: SessionID
+    let presenter: SessionPresenter
+    private(set) var hasEnded = false
+    private var state: String?
+    private var stage: Stage?
+
+    init(id: SessionID, presenter: SessionPresenter) {
+        self.id = id
+        self.presenter = presenter
+    }
+
+    mutating func events(for snapshot: DirectorySnapshot) -> [ServerSentEvent] {
+        guard let session = snapshot[id] else {
+            hasEnded = true
+            return [error(message: "session not found", code: "session_not_found", hint: nil)]
+        }
+        var events: [ServerSentEvent] = []
+        if session.state.name != state {
+            state = session.state.name
+            stage = nil
+            events.append(ServerSentEvent(name: "state_change", data: ["state": .string(session.state.name)]))
+        }
+        switch session.state {
+        case .creating(let now):
+            guard now != stage else { break }
+            stage = now
+            events.append(
+                ServerSentEvent(
+                    name: "progress", data: ["stage": .string(now.rawValue), "message": .string(now.message)]))
+        case .running:
+            hasEnded = true
+            events.append(ServerSentEvent(name: "complete", data: ["url": JSON(presenter.url(of: session))]))
+        case .failed(let failure):
+            hasEnded = true
+            events.append(error(message: failure.message, code: failure.code, hint: failure.hint))
+        case .stopping, .stopped: break
+        }
+        return events
+    }
+
+    private func error(message: String, code: String, hint: String?) -> ServerSentEvent {
+        ServerSentEvent(
+            name: "error", data: ["message": .string(message), "code": .string(code), "hint": JSON(hint)])
+    }
+}
+
+extension SessionPresenter {
+    /// The answer of `GET /api/sessions`: newest activity first.
+    func list(of owner: String, in snapshot: DirectorySnapshot) -> JSON {
+        .object([
+            ("email", .string(owner)), ("sessions", sessions(snapshot.sessions(of: owner), in: snapshot)),
+            ("stale", .bool(!snapshot.inSync)),
+        ])
+    }
+
+    /// Those sessions, newest activity first.
+    func sessions(_ sessions: [Session], in snapshot: DirectorySnapshot) -> JSON {
+        .array(
+            sessions.sorted { ($0.activity.at, $0.id) > ($1.activity.at, $1.id) }
+                .map { json($0, verdict: snapshot.verdicts[$0.id]) })
+    }
+}

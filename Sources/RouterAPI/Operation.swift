@@ -1,0 +1,65 @@
+import HTTPTypes
+import Sessions
+
+/// What a path and a method ask for.
+enum Operation: Hashable {
+    case listSessions, createSession, streamSessions, suggestBranch
+    case getSession(SessionID), deleteSession(SessionID)
+    case sessionEvents(SessionID), sessionLog(SessionID)
+    case stopSession(SessionID), resumeSession(SessionID), keepAlive(SessionID)
+    case setIdleTimeout(SessionID)
+    case attachInfo(SessionID), rotateAttachPassword(SessionID)
+    case version, me
+    case listSecrets, replaceSecrets, removeSecrets
+    case putSecret(String), removeSecret(String)
+    case userRepositories, userBranches
+    case adminSessions
+
+    /// The operation, or why there is none.
+    static func of(_ method: HTTPRequest.Method, path: String) throws(APIError) -> Operation {
+        guard let table = at(path) else { throw .notFound }
+        // HEAD is GET whose body the connection leaves out (RFC 9110 §9.3.2).
+        let wanted = method == .head ? .get : method
+        guard let operation = table.first(where: { $0.0 == wanted }) else {
+            let methods = table.map(\.0)
+            throw .wrongMethod(allowed: methods.contains(.get) ? methods + [.head] : methods)
+        }
+        return operation.1
+    }
+
+    /// What may be asked for at a path.
+    private static func at(_ path: String) -> [(HTTPRequest.Method, Operation)]? {
+        let parts = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst().map(String.init)
+        guard parts.first == "api" else { return nil }
+        let rest = Array(parts.dropFirst())
+        switch rest {
+        case ["version"]: return [(.get, .version)]
+        case ["me"]: return [(.get, .me)]
+        case ["sessions"]: return [(.get, .listSessions), (.post, .createSession)]
+        case ["sessions", "stream"]: return [(.get, .streamSessions)]
+        case ["sessions", "suggest-branch"]: return [(.get, .suggestBranch)]
+        case ["user", "secret"]: return [(.get, .listSecrets), (.post, .replaceSecrets), (.delete, .removeSecrets)]
+        case ["user", "repos"]: return [(.get, .userRepositories)]
+        case ["user", "repos", "branches"]: return [(.get, .userBranches)]
+        case ["admin", "sessions"]: return [(.get, .adminSessions)]
+        default: break
+        }
+        if rest.count == 3, rest[0] == "user", rest[1] == "secret" {
+            return [(.put, .putSecret(rest[2])), (.delete, .removeSecret(rest[2]))]
+        }
+        guard rest.count >= 2, rest[0] == "sessions", let id = SessionID(rest[1]) else { return nil }
+        if rest.count == 2 { return [(.get, .getSession(id)), (.delete, .deleteSession(id))] }
+        guard rest.count == 3 else { return nil }
+        switch rest[2] {
+        case "events": return [(.get, .sessionEvents(id))]
+        case "log": return [(.get, .sessionLog(id))]
+        case "stop": return [(.post, .stopSession(id))]
+        case "resume": return [(.post, .resumeSession(id))]
+        case "keep-alive": return [(.post, .keepAlive(id))]
+        case "idle-timeout": return [(.put, .setIdleTimeout(id))]
+        case "attach-info": return [(.get, .attachInfo(id))]
+        case "attach-password": return [(.post, .rotateAttachPassword(id))]
+        default: return nil
+        }
+    }
+}

@@ -1,0 +1,189 @@
+import FoundationEssentials
+import HTTPTypes
+import Identity
+package import Logging
+package import Sessions
+
+/// The API of the picker: a request value in, a response value out.
+///
+/// Reading is answered from the directory's snapshot; orders go to the runtime. A session of somebody else is answered
+/// exactly as one that does not exist.
+package struct RouterAPI: Sendable {
+    let settings: APISettings
+    let directory: SessionDirectory
+    let runtime: any SessionRuntime
+    let branches: (any BranchSource)?
+    let catalogue: (any RepositoryCatalogue)?
+    let secrets: (any UserSecretStore)?
+    let now: @Sendable () -> Timestamp
+    let logger: Logger
+    let audit: AuditLog
+    let presenter: SessionPresenter
+    let starts = Starts()
+    let streams: StreamLimiter
+
+    /// - Parameters:
+    ///   - branches: asks remotes for their branches; nil leaves that to the clone.
+    ///   - catalogue: lists the caller's repositories; nil: not offered.
+    ///   - secrets: keeps users' environment variables; nil: not offered.
+    ///   - now: the time of day.
+    ///   - logger: for failures of our own.
+    ///   - audit: for the audit lines.
+    package init(
+        settings: APISettings, directory: SessionDirectory, runtime: any SessionRuntime,
+        branches: (any BranchSource)? = nil, catalogue: (any RepositoryCatalogue)? = nil,
+        secrets: (any UserSecretStore)? = nil, now: @escaping @Sendable () -> Timestamp = { .now() },
+        logger: Logger = Logger(label: "api"), audit: Logger = Logger(label: "audit")
+    ) {
+        self.settings = settings
+        self.directory = directory
+        self.runtime = runtime
+        self.branches = branches
+        self.catalogue = catalogue
+        self.secrets = secrets
+        self.now = now
+        self.logger = logger
+        self.audit = AuditLog(logger: audit)
+        presenter = SessionPresenter(settings: settings)
+        streams = StreamLimiter(limit: settings.maximumStreams)
+    }
+
+    /// Answers one request; every failure is an answer, too.
+    package func respond(to request: APIRequest) async -> APIResponse {
+        var response: APIResponse
+        do throws(APIError) {
+            let operation = try Operation.of(request.method, path: request.path)
+            response = try await perform(operation, request)
+        } catch {
+            if error.status.kind == .serverError {
+                logger.error(
+                    "API request failed",
+                    metadata: [
+                        "request": "\(request.requestID)", "code": "\(error.code)", "reason": "\(error.message)",
+                    ])
+            }
+            response = error.response
+        }
+        response.headers[.xContentTypeOptions] = "nosniff"
+        return response
+    }
+
+    private func perform(_ operation: Operation, _ request: APIRequest) async throws(APIError) -> APIResponse {
+        if operation == .adminSessions, isAdmin(request) { return try listEverything(request) }
+        guard let caller = request.caller else { throw .signInRequired }
+        switch operation {
+        case .version: return .json(["name": "opencode-router", "version": .string(settings.version)])
+        case .me: return me(caller)
+        case .listSessions: return try listSessions(request, caller)
+        case .createSession: return try await createSession(request, caller)
+        case .streamSessions: return try streamSessions(request, caller)
+        case .suggestBranch: return try suggestBranch(request, caller)
+        case .getSession(let id): return try getSession(id, request, caller)
+        case .deleteSession(let id): return try await deleteSession(id, request, caller)
+        case .sessionEvents(let id): return try sessionEvents(id, request, caller)
+        case .sessionLog(let id): return try await sessionLog(id, request, caller)
+        case .stopSession(let id): return try await stopSession(id, request, caller)
+        case .resumeSession(let id): return try await resumeSession(id, request, caller)
+        case .keepAlive(let id): return try await keepAlive(id, request, caller)
+        case .setIdleTimeout(let id): return try await setIdleTimeout(id, request, caller)
+        case .attachInfo(let id): return try await attachInfo(id, request, caller)
+        case .rotateAttachPassword(let id): return try await rotateAttachPassword(id, request, caller)
+        case .listSecrets: return try await listSecrets(caller)
+        case .replaceSecrets: return try await replaceSecrets(request, caller)
+        case .removeSecrets: return try await removeSecrets(request, caller)
+        case .putSecret(let name): return try await putSecret(name, request, caller)
+        case .removeSecret(let name): return try await removeSecret(name, request, caller)
+        case .userRepositories: return try await userRepositories(request)
+        case .userBranches: return try await userBranches(request)
+        case .adminSessions:
+            audit.record(.denied, request, ["why": "not an administrator"])
+            throw .adminOnly
+        }
+    }
+
+    private func me(_ caller: APICaller) -> APIResponse {
+        func bound(_ number: Int) -> JSON { number > 0 ? .number(number) : .null }
+        func minutes(_ duration: Duration) -> JSON { bound(Int(duration.components.seconds / 60)) }
+        return .json([
+            "email": .string(caller.email), "admin": .bool(caller.isAdmin),
+            "limits": [
+                "sessions": bound(settings.limits.perUser), "running": bound(settings.limits.runningPerUser),
+                "runningTotal": bound(settings.limits.runningTotal),
+                "idleTimeoutMinutes": minutes(settings.idle.timeout),
+                "maximumIdleTimeoutMinutes": minutes(settings.idle.maximumTimeout),
+            ],
+        ])
+    }
+
+    /// The directory's state, once there is one.
+    func loadedSnapshot() throws(APIError) -> DirectorySnapshot {
+        let snapshot = directory.snapshot
+        guard snapshot.isLoaded else { throw .notReady }
+        return snapshot
+    }
+
+    /// The session, if the caller owns it (or is an administrator where that counts); else as if there were none.
+    func find(
+        _ id: SessionID, _ request: APIRequest, _ caller: APICaller, adminMay: Bool = false
+    ) throws(APIError) -> (session: Session, snapshot: DirectorySnapshot) {
+        let snapshot = try loadedSnapshot()
+        guard let session = snapshot[id] else { throw .sessionNotFound }
+        guard session.owner == caller.email || (adminMay && caller.isAdmin) else {
+            audit.record(.denied, request, session: id, ["why": "not the owner"])
+            throw .sessionNotFound
+        }
+        return (session, snapshot)
+    }
+
+    /// Gives the runtime an order; its refusals become answers.
+    func order<Result>(
+        _ body: () async throws(SessionRuntimeError) -> Result
+    ) async throws(APIError) -> Result {
+        do throws(SessionRuntimeError) { return try await body() } catch { throw APIError(error) }
+    }
+
+    /// Waits until the directory shows what an order did, for a short time: who asks next should see it.
+    func settle(_ id: SessionID, until isDone: @escaping @Sendable (Session?) -> Bool) async {
+        let updates = directory.updates(.session(id))
+        await withTaskGroup { group in
+            group.addTask {
+                for await snapshot in updates where isDone(snapshot[id]) { return }
+            }
+            group.addTask { [settings] in try? await Task.sleep(for: settings.settleTime) }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    /// A JSON answer that a client may keep and ask about again.
+    func conditional(_ json: JSON, _ request: APIRequest) -> APIResponse {
+        let bytes = json.bytes
+        // Weak: the connection may compress what we send.
+        let tag = "W/\"\(Digest.hex(Digest.sha256(bytes).prefix(16)))\""
+        var headers: HTTPFields = [.eTag: tag, .cacheControl: "private, no-cache"]
+        if let known = request.headers[.ifNoneMatch], EntityTags.list(known, matches: tag) {
+            return APIResponse(status: .notModified, headers: headers)
+        }
+        headers[.contentType] = "application/json; charset=utf-8"
+        return APIResponse(status: .ok, headers: headers, body: .bytes(bytes), compressible: true)
+    }
+}
+
+/// `If-None-Match` (RFC 9110 §13.1.2), compared weakly.
+enum EntityTags {
+    static func list(_ field: String, matches tag: String) -> Bool {
+        field.split(separator: ",").contains { candidate in
+            let candidate = candidate.trimmingSpaces
+            return candidate == "*" || opaque(candidate) == opaque(tag[...])
+        }
+    }
+
+    private static func opaque(_ tag: Substring) -> Substring { tag.hasPrefix("W/") ? tag.dropFirst(2) : tag }
+}
+
+extension Timestamp {
+    /// The time of day.
+    package static func now() -> Timestamp {
+        Timestamp(milliseconds: Int64((Date().timeIntervalSince1970 * 1000).rounded(.down)))
+    }
+}
