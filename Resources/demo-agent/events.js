@@ -1,0 +1,67 @@
+// The agent's live events: one EventSource, a list for people, and a callback for the parts of the page that follow.
+
+const SHOWN = 200;
+
+export class Events {
+  #list; #state; #counter; #heartbeats = 0; #listener; #source = null; #watchdog = 0;
+
+  /** @param {(event: {type: string, properties: object}) => void} listener */
+  constructor(list, state, counter, listener) {
+    this.#list = list;
+    this.#state = state;
+    this.#counter = counter;
+    this.#listener = listener;
+  }
+
+  connect() {
+    this.#source?.close();
+    this.#show("waiting", "Connecting…");
+    const source = new EventSource("/event");
+    this.#source = source;
+    source.onopen = () => this.#show("open", "Live");
+    source.onerror = () => this.#show("waiting", "Reconnecting…");
+    source.onmessage = ({ data }) => {
+      this.#watch();
+      const event = JSON.parse(data);
+      if (event.type === "server.heartbeat") this.#heartbeats += 1;
+      else this.#add(event);
+      this.#counter.textContent = this.#heartbeats ? `${this.#heartbeats} heartbeats` : "";
+      this.#listener(event);
+    };
+    this.#watch();
+  }
+
+  // A heartbeat comes every 10 s; after 15 s of silence the connection is dead although nobody has said so.
+  #watch() {
+    clearTimeout(this.#watchdog);
+    this.#watchdog = setTimeout(() => this.connect(), 15_000);
+  }
+
+  #show(state, text) {
+    this.#state.dataset.state = state;
+    this.#state.textContent = text;
+  }
+
+  #add(event) {
+    const item = document.createElement("li");
+    const time = document.createElement("time");
+    const now = new Date();
+    time.dateTime = now.toISOString();
+    time.textContent = now.toLocaleTimeString([], { hour12: false });
+    const type = document.createElement("code");
+    type.textContent = event.type;
+    const detail = document.createElement("span");
+    detail.textContent = summary(event);
+    item.append(time, type, detail);
+    this.#list.prepend(item);
+    while (this.#list.childElementCount > SHOWN) this.#list.lastElementChild.remove();
+  }
+}
+
+function summary({ type, properties = {} }) {
+  if (type === "session.status") return properties.status?.type ?? "";
+  if (type === "message.part.delta") return properties.delta?.trim().slice(0, 80) ?? "";
+  if (type === "message.updated") return properties.info?.role ?? "";
+  if (properties.info?.title) return properties.info.title;
+  return properties.info?.id ?? properties.id ?? properties.sessionID ?? "";
+}
