@@ -89,12 +89,8 @@ let package = Package(
             ],
             swiftSettings: swiftSettings),
 
-        // Doubles that the tests of more than one target use.
-        .target(
-            name: "SessionDoubles", dependencies: ["Sessions"], path: "Tests/Support/SessionDoubles",
-            swiftSettings: swiftSettings),
         tests(of: "HTTPWire"),
-        tests(of: "Sessions", ["SessionDoubles"]),
+        tests(of: "Sessions"),
         tests(of: "Telemetry"),
         tests(of: "LinuxIO"),
         tests(of: "Routing", ["HTTPWire", "Identity"]),
@@ -103,7 +99,7 @@ let package = Package(
         tests(of: "Assets", ["LinuxIO", "HTTPWire"]),
         tests(of: "HTTPClient", ["LinuxIO", "TLS", "HTTPWire"]),
         tests(of: "GitRemote", ["HTTPClient", "LinuxIO"]),
-        tests(of: "RouterAPI", ["Sessions", "SessionDoubles", "Identity", "GitRemote", httpTypes, logging]),
+        tests(of: "RouterAPI", ["Sessions", "Identity", "GitRemote", httpTypes, logging]),
         tests(of: "LocalSessions", ["Sessions", "HTTPClient", logging]),
         tests(of: "Observability", ["Telemetry", logging, metrics]),
         tests(of: "DataPlane", ["LinuxIO", "HTTPWire", "Routing", "Identity", "Assets", "Telemetry"]),

@@ -50,6 +50,13 @@ package final class IOBuffer {
         start = 0
     }
 
+    /// Brings back the first `count` bytes of the storage, which were used once; nothing may have been written since.
+    package func rewind(to count: Int) {
+        precondition(count <= storage.count)
+        start = 0
+        end = count
+    }
+
     /// Doubles the storage, up to `limit` bytes; false if it is that large already.
     package func grow(limit: Int) -> Bool {
         guard storage.count < limit else { return false }

@@ -53,6 +53,7 @@ package final class Listener: EventSource {
         localAddress = local
         descriptor = -1
         super.init()
+        _ = clinuxio_set_option(number, CInt(IPPROTO_TCP), TCP_NODELAY, 1)
         // Level-triggered: connections that were not accepted in one turn are reported again.
         try executor.register(self, descriptor: number, events: EPOLLIN.rawValue)
         descriptor = socket.release()
@@ -69,6 +70,11 @@ package final class Listener: EventSource {
         _ = Glibc.close(descriptor)
         descriptor = -1
         waiter?.resume(.event)
+    }
+
+    /// Makes accepted connections find a dead peer in about so many seconds; Linux hands a listener's options on.
+    package func prepareAccepted(deadPeerSeconds seconds: Int) {
+        Stream.detectDeadPeer(descriptor, withinSeconds: seconds)
     }
 
     /// Stops or resumes the reports of waiting connections, so that a full process does not spin.
@@ -88,7 +94,6 @@ package final class Listener: EventSource {
             if result >= 0 {
                 let accepted = Descriptor(adopting: result)
                 guard let peer = SocketAddress(storage) else { continue }
-                _ = clinuxio_set_option(result, CInt(IPPROTO_TCP), TCP_NODELAY, 1)
                 return .accepted(Accepted(descriptor: accepted, peer: peer))
             }
             switch -result {

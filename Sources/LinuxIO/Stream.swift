@@ -288,6 +288,10 @@ package final class Stream: EventSource {
 
     /// Finds a dead peer in about `seconds`, even one that vanished without a word.
     package func detectDeadPeer(withinSeconds seconds: Int) {
+        Self.detectDeadPeer(descriptor, withinSeconds: seconds)
+    }
+
+    static func detectDeadPeer(_ descriptor: CInt, withinSeconds seconds: Int) {
         _ = clinuxio_set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
         _ = clinuxio_set_option(descriptor, CInt(IPPROTO_TCP), TCP_KEEPIDLE, CInt(max(1, seconds / 2)))
         _ = clinuxio_set_option(descriptor, CInt(IPPROTO_TCP), TCP_KEEPINTVL, CInt(max(1, seconds / 6)))

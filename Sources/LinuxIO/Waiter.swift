@@ -40,6 +40,11 @@ package final class Waiter {
         return await withUnsafeContinuation { continuation = $0 }
     }
 
+    /// Lets the loop look at the kernel and at its other tasks once, then goes on.
+    package func yield() async {
+        await withUnsafeContinuation { $0.resume() }
+    }
+
     /// Ends the present wait, or else the next one at once. From the loop's own thread only; see `remote`.
     package func wake() {
         if !resume(.event) { signalled = true }
@@ -85,4 +90,7 @@ package final class RemoteWaker: @unchecked Sendable {
     package func wake() {
         executor.post { self.waiter?.wake() }
     }
+
+    /// As `wake`, for callers that are on the loop already and may outlive the waiter.
+    package func wakeFromLoop() { waiter?.wake() }
 }

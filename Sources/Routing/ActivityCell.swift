@@ -8,18 +8,18 @@ package final class ActivityCell: Sendable {
     private let used: Atomic<Int64>
     private let tunnels = Atomic<Int>(0)
 
-    /// Makes a cell for a session that was last used at this time, in milliseconds since 1970.
+    /// Makes a cell for a session that was last used at this time, in milliseconds on the monotonic clock.
     package init(lastUse milliseconds: Int64 = 0) {
         used = Atomic(milliseconds)
     }
 
-    /// The time of the last use, in milliseconds since 1970; zero if never.
+    /// The time of the last use, in milliseconds on the monotonic clock; zero if never.
     package var lastUse: Int64 { used.load(ordering: .relaxed) }
 
     /// The number of tunnels open now.
     package var openTunnels: Int { tunnels.load(ordering: .relaxed) }
 
-    /// Notes a use at this time, in milliseconds since 1970; a time before the last use changes nothing.
+    /// Notes a use at this time, in milliseconds on the monotonic clock; a time before the last use changes nothing.
     package func touch(at milliseconds: Int64) {
         // Half a second is more than precise enough, and keeps busy workers from writing one cache line in turns.
         guard milliseconds > used.load(ordering: .relaxed) &+ 500 else { return }

@@ -36,6 +36,9 @@ package final class RouteTable: Sendable {
     /// The session with this id, for requests and tunnels that outlive the table they were routed by.
     package func session(_ id: UInt64) -> SessionRoute? { byID[id] ?? fallback }
 
+    /// Whether an incarnation is that of the fixed target of development.
+    package func isFallback(_ identity: UInt64) -> Bool { fallback?.target?.identity == identity }
+
     /// Where a parsed request goes.
     package func route(
         _ head: borrowing RequestHead, in buffer: UnsafeRawBufferPointer, entrance: Entrance

@@ -5,6 +5,12 @@ package struct OperationsAnswer: Equatable, Sendable {
     package var status: Int
     package var contentType: String
     package var body: String
+
+    package init(status: Int, contentType: String, body: String) {
+        self.status = status
+        self.contentType = contentType
+        self.body = body
+    }
 }
 
 /// Answers `/healthz`, `/readyz` and `/metrics` (contract A3); whoever owns the listener sends the answer.

@@ -1,7 +1,250 @@
+internal import Assets
+internal import DataPlane
+internal import FoundationEssentials
+internal import Identity
+internal import LinuxIO
+internal import Logging
+internal import Observability
+internal import RouterAPI
+internal import Routing
+internal import ServiceLifecycle
+internal import Sessions
+internal import UnixSignals
+
 /// Builds the router's parts, connects them and runs them.
 enum Server {
     /// Serves until SIGTERM or SIGINT, then drains; throws what kept it from starting.
     static func run(_ settings: Settings) async throws {
-        preconditionFailure("not wired yet")
+        let log = LogWriter()
+        RouterLogHandler.install(
+            level: Logger.Level(rawValue: settings.operations.logLevel) ?? .info,
+            format: settings.operations.logFormat == .json ? .json : .text, writer: log)
+        let logger = Logger(label: "router")
+        defer { log.flush() }
+        do {
+            try await serve(settings, log: log, logger: logger)
+        } catch let error as StartFailure {
+            log.flush()
+            StandardError.print("opencode-router: \(error.sentence)")
+            throw error
+        }
     }
+
+    private static func serve(_ settings: Settings, log: LogWriter, logger: Logger) async throws {
+        let readiness = Readiness()
+        let registry = MetricRegistry()
+        let identity = try identityPolicy(settings, logger)
+        let control = ControlPlaneAdapter(admins: settings.identity.adminEmails, audit: Logger(label: "audit"))
+        let routing = try routingSettings(settings)
+        let clock = ContinuousClock()
+        let started = clock.now
+
+        // Listening comes before anything that needs the port in a URL.
+        var planeSettings = DataPlaneSettings(
+            publicScheme: settings.hosts.scheme, identity: identity,
+            origins: RequestOriginPolicy(usesHTTPS: settings.hosts.scheme == "https"),
+            cookies: CookiePolicy(prefixes: settings.identity.cookiePrefixes),
+            authCookiePrefixes: settings.identity.cookiePrefixes, secretField: settings.identity.secretField,
+            assets: try catalogue(settings.files), pages: try pages(settings))
+        planeSettings.tellsSessionsTheUser = settings.identity.tellsPods
+        planeSettings.workers = settings.listeners.workers
+        planeSettings.apply(settings.limits)
+        let plane: Workers
+        let operations: OperationsListener
+        do throws(IOError) {
+            plane = try await Workers(
+                settings: planeSettings, entries: entries(settings.listeners),
+                table: RouteTable(settings: routing, sessions: [], generation: 0), control: control)
+            operations = try await OperationsListener(
+                address: address(settings.listeners.address, settings.listeners.metricsPort))
+        } catch {
+            throw StartFailure(
+                "cannot listen on \(settings.listeners.address): \(error). Is another process using the port?")
+        }
+        let port = plane.addresses[0].port
+
+        let parts = try await sessionParts(settings, readiness: readiness, registry: registry, logger: logger)
+        let publisher = RoutePublisher(
+            plane: plane, settings: routing, directory: parts.directory,
+            fixed: FixedRoutes(settings.developmentRoutes), readiness: readiness)
+        let api = RouterAPI(
+            settings: apiSettings(settings, boundPort: port), directory: parts.directory, runtime: parts.runtime,
+            branches: parts.branches, catalogue: parts.catalogue, secrets: nil)
+        control.connect(api: api, runtime: parts.runtime, directory: parts.directory)
+        let sweeper = IdleSweeper(
+            directory: parts.directory, runtime: parts.runtime, settings: idleSettings(settings.sessions),
+            activity: publisher, probe: parts.probe, wallClock: { .now() },
+            report: { event in report(event, to: logger) })
+        let responder = OperationsResponder(
+            workers: plane.telemetry, registry: registry, readiness: readiness, version: Version.current, log: log)
+        await operations.serve(responder)
+        readiness.set(.listeners, nil)
+        logger.info(
+            "listening",
+            metadata: [
+                "address": "\(plane.addresses[0])", "operations": "\(operations.address)",
+                "attach": plane.addresses.count > 1 ? "\(plane.addresses[1])" : "-",
+                "url": "\(settings.hosts.scheme)://\(settings.hosts.authority(boundPort: port))",
+                "sessions": "\(settings.sessions.runtime)", "milliseconds": "\(milliseconds(since: started, clock))",
+            ])
+
+        // Shut down in reverse order: the byte path drains while everything that it asks still answers.
+        var group = ServiceGroupConfiguration(
+            services: [
+                .init(service: LoopService("directory") { await parts.directory.run() }),
+                .init(service: LoopService("routes") { await publisher.run() }),
+                .init(service: LoopService("idle sweep") { await sweeper.run() }),
+                .init(service: DrainService(plane: plane, readiness: readiness, limit: settings.operations.drain)),
+            ],
+            gracefulShutdownSignals: [.sigterm, .sigint], logger: Logger(label: "lifecycle"))
+        group.maximumGracefulShutdownDuration = settings.operations.drain + .seconds(10)
+        try await ServiceGroup(configuration: group).run()
+        await parts.shutdown()
+        logger.info("stopped")
+    }
+
+    // MARK: Settings → parts
+
+    private static func identityPolicy(_ settings: Settings, _ logger: Logger) throws -> IdentityPolicy {
+        let given = settings.identity
+        do {
+            let policy = try IdentityPolicy(
+                IdentitySettings(
+                    mode: given.mode == .upstream ? .upstream : .forwardAuth, emailHeader: given.emailField,
+                    trustedProxies: try given.trustedProxies.map { text throws(AddressRangeError) in
+                        try AddressRange(text)
+                    },
+                    secrets: given.secrets, secretHeader: given.secretField, trustsAnyPeer: given.trustsAnyPeer,
+                    development: settings.development, developmentEmail: given.developmentEmail,
+                    listensOnLoopback: settings.listeners.isLoopback))
+            if policy.trustsAnyPeer {
+                logger.warning(
+                    """
+                    AUTH_TRUST_ANY_PEER is set: whoever reaches this port, a session's own code included, can be \
+                    anybody. Set AUTH_SECRET or TRUSTED_PROXIES instead.
+                    """)
+            }
+            return policy
+        } catch let error as IdentitySettingsError {
+            throw StartFailure(error.description)
+        } catch let error as AddressRangeError {
+            throw StartFailure("TRUSTED_PROXIES: \(error)")
+        }
+    }
+
+    private static func routingSettings(_ settings: Settings) throws -> RoutingSettings {
+        do {
+            return try RoutingSettings(
+                routerDomain: settings.hosts.domain, routeSuffix: settings.hosts.routeSuffix,
+                attachPrefix: settings.hosts.attachPrefix, routerHosts: settings.hosts.routerHosts ?? [],
+                allowsLoopbackNames: settings.development)
+        } catch {
+            throw StartFailure(error.description)
+        }
+    }
+
+    private static func catalogue(_ files: Settings.FileSettings) throws -> AssetCatalogue {
+        do {
+            return try AssetCatalogue(
+                folder: files.publicDirectory, mimeTypes: MIMETypes(file: files.resourcesDirectory + "/mime.types"),
+                digest: { Digest.sha256($0) })
+        } catch {
+            throw StartFailure("the site cannot be read (PUBLIC_DIR, RESOURCES_DIR): \(error)")
+        }
+    }
+
+    private static func pages(_ settings: Settings) throws -> DataPlaneSettings.Pages {
+        let folder = settings.files.publicDirectory
+        guard let starting = FileManager.default.contents(atPath: folder + "/starting.html"),
+            let failed = FileManager.default.contents(atPath: folder + "/failed.html")
+        else { throw StartFailure("starting.html and failed.html are not in \(folder) (PUBLIC_DIR)") }
+        return SessionPages.make(starting: Array(starting), failed: Array(failed), hosts: settings.hosts)
+    }
+
+    private static func apiSettings(_ settings: Settings, boundPort: UInt16) -> APISettings {
+        APISettings(
+            version: Version.current, scheme: settings.hosts.scheme,
+            domain: settings.hosts.authority(boundPort: boundPort), routeSuffix: settings.hosts.routeSuffix,
+            attachPrefix: settings.hosts.attachPrefix,
+            repositories: RepositoryURLPolicy(
+                schemes: settings.repositories.schemes, hosts: settings.repositories.hosts),
+            limits: SessionLimits(
+                perUser: settings.sessions.perUser ?? 0, runningPerUser: settings.sessions.runningPerUser ?? 0,
+                runningTotal: settings.sessions.runningInTotal ?? 0),
+            idle: idleSettings(settings.sessions), maximumStreams: settings.limits.streamsPerUser,
+            adminSecret: settings.identity.adminSecret)
+    }
+
+    private static func idleSettings(_ settings: Settings.SessionSettings) -> IdleSettings {
+        IdleSettings(
+            timeout: settings.idleTimeout ?? .zero, humanWait: settings.humanWait,
+            maximumAge: settings.maximumAge ?? .zero)
+    }
+
+    private static func entries(_ listeners: Settings.Listeners) throws(IOError) -> [Workers.Entry] {
+        var entries = [
+            Workers.Entry(
+                address: try address(listeners.address, listeners.port),
+                entrance: listeners.attachPort == nil ? .combined : .main)
+        ]
+        if let port = listeners.attachPort {
+            entries.append(Workers.Entry(address: try address(listeners.address, port), entrance: .attach))
+        }
+        return entries
+    }
+
+    private static func address(_ text: String, _ port: UInt16) throws(IOError) -> SocketAddress {
+        guard let address = SocketAddress(numeric: text, port: port) else {
+            throw .system(call: "inet_pton", Errno(code: 22))
+        }
+        return address
+    }
+
+    private static func milliseconds(since start: ContinuousClock.Instant, _ clock: ContinuousClock) -> Int64 {
+        let (seconds, attoseconds) = start.duration(to: clock.now).components
+        return seconds * 1000 + attoseconds / 1_000_000_000_000_000
+    }
+
+    private static func report(_ event: IdleEvent, to logger: Logger) {
+        switch event {
+        case .stopped(let session, let reason):
+            logger.info("session stopped for idleness", metadata: ["session": "\(session.id)", "reason": "\(reason)"])
+        case .stopFailed(let session, let reason, let error):
+            logger.warning(
+                "idle session not stopped",
+                metadata: ["session": "\(session.id)", "reason": "\(reason)", "error": "\(error)"])
+        case .recordFailed(let session, let error):
+            logger.warning(
+                "activity not recorded", metadata: ["session": "\(session.id)", "error": "\(error)"])
+        }
+    }
+}
+
+/// Why the router did not start, as one sentence for the operator.
+struct StartFailure: Error {
+    let sentence: String
+
+    init(_ sentence: String) { self.sentence = sentence }
+}
+
+extension DataPlaneSettings {
+    /// The limits of the settings, in the byte path's units.
+    mutating func apply(_ limits: Settings.LimitSettings) {
+        connectionsPerWorker = limits.connectionsPerWorker
+        requestLineLimit = limits.requestLineBytes
+        requestHeadLimit = limits.requestHeadBytes
+        requestFieldLimit = limits.requestFields
+        responseHeadLimit = limits.responseHeadBytes
+        apiBodyLimit = limits.apiBodyBytes
+        headSeconds = Int(limits.headTimeout.components.seconds)
+        idleSeconds = Int(limits.idleConnection.components.seconds)
+        connectSeconds = Int(limits.connectTimeout.components.seconds)
+        // 48 pipes of 1 MiB a process: a user that is not root may own 64 of that size.
+        pipesPerWorker = max(4, 48 / max(1, workers))
+    }
+}
+
+extension Settings.Listeners {
+    /// Whether nobody but this machine can reach the listeners.
+    var isLoopback: Bool { PeerAddress(address)?.isLoopback ?? false }
 }

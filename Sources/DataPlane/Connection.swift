@@ -1,0 +1,101 @@
+internal import HTTPWire
+internal import Identity
+internal import LinuxIO
+internal import Routing
+
+/// One client connection: it reads heads, lets an exchange answer each, and goes round or closes.
+///
+/// While it waits for its next request it owns its socket and nothing else; buffers and the exchange are borrowed.
+final class Connection {
+    let stream: Stream
+    let waiter: Waiter
+    let peer: PeerAddress
+    let entrance: Entrance
+    unowned let worker: Worker
+    /// What was received and not used yet: a head, the start of a body, or the next requests of a pipeline.
+    var input: IOBuffer?
+    /// Place in the worker's list.
+    var index = 0
+    /// Whether the connection waits for a request and may be closed without loss.
+    private(set) var isIdle = true
+    /// Whether the connection has become a tunnel.
+    var isTunnel = false
+
+    init(stream: Stream, waiter: Waiter, peer: PeerAddress, entrance: Entrance, worker: Worker) {
+        self.stream = stream
+        self.waiter = waiter
+        self.peer = peer
+        self.entrance = entrance
+        self.worker = worker
+        stream.waiter = waiter
+    }
+
+    /// Serves requests until the connection ends.
+    func serve() async {
+        while await hasNextRequest() {
+            isIdle = false
+            let exchange = worker.takeExchange()
+            let ending = await exchange.run(on: self)
+            worker.giveBack(exchange)
+            isIdle = true
+            switch ending {
+            case .keepAlive:
+                releaseInputIfEmpty()
+                continue
+            case .close: await closeGently()
+            case .abort: stream.abort()
+            }
+            break
+        }
+        stream.close()
+        if let input {
+            worker.executor.buffers.giveBack(input)
+            self.input = nil
+        }
+    }
+
+    /// Waits until there are bytes of another request; false when the connection is to be closed.
+    private func hasNextRequest() async -> Bool {
+        if let input, !input.isEmpty { return true }
+        guard !worker.isDraining else { return false }
+        if stream.isReadable { return true }
+        let deadline = worker.executor.now.advanced(seconds: worker.settings.idleSeconds)
+        while !stream.isReadable {
+            stream.interest = [.read, .hangUp]
+            if await waiter.wait(until: deadline) == .deadline || worker.isDraining { return false }
+        }
+        return true
+    }
+
+    func releaseInputIfEmpty() {
+        guard let input, input.isEmpty else { return }
+        worker.executor.buffers.giveBack(input)
+        self.input = nil
+    }
+
+    /// Lets the client read the last answer although it may still be sending: closing with unread bytes would make the
+    /// kernel discard the answer (RFC 9112 §9.6).
+    private func closeGently() async {
+        guard stream.isOpen, !stream.isBroken else { return }
+        stream.shutdownWrite()
+        let buffer = input ?? worker.executor.buffers.take()
+        input = buffer
+        let deadline = worker.executor.now.advanced(seconds: 2)
+        var budget = 1 << 20
+        while budget > 0 {
+            buffer.consume(buffer.count)
+            switch stream.receive(into: buffer.room) {
+            case .moved(let count): budget -= count
+            case .wouldBlock:
+                stream.interest = [.read, .hangUp]
+                if await waiter.wait(until: deadline) == .deadline || worker.isPastDrain { return }
+            case .endOfStream, .failed: return
+            }
+        }
+    }
+
+    /// Ends a wait for the next request, so that a draining worker is rid of idle connections at once.
+    func drain() {
+        if isIdle { waiter.wake() }
+    }
+}

@@ -1,0 +1,476 @@
+internal import HTTPWire
+internal import Identity
+internal import LinuxIO
+internal import Routing
+internal import Telemetry
+
+/// The session ending: lend a connection to the session, write the rewritten head, move bytes both ways.
+extension Exchange {
+    /// Why the answer could not be delivered.
+    private enum Failure: Error {
+        /// The client is gone, too slow, or the time to drain is over.
+        case client
+        /// The client sent a body that is none.
+        case malformedBody(WireError)
+        /// A connection that was used before ended before its first byte: nobody has seen the request.
+        case stale
+        case upstream(UpstreamFault)
+        case malformedAnswer(WireError)
+    }
+
+    /// Carries the request to a session's agent (`port` nil) or to another of its ports.
+    func serveSession(
+        _ session: SessionRoute, port: UInt16?, _ who: Identification, on connection: Connection
+    ) async -> Ending {
+        guard let agent = session.target else {
+            let bytes = connection.input!.bytes
+            return await serveWaiting(
+                session, email: worker.gatekeeper.email(who, in: bytes) ?? "", isNavigation: isNavigation(bytes),
+                on: connection)
+        }
+        let target = port.map(agent.atPort) ?? agent
+        let rewrite = port.map(worker.rewrites.request(toPort:)) ?? worker.rewrites.request(to: target)
+        session.activity.touch(at: Int64(worker.executor.now.milliseconds))
+        guard writeRequest(rewrite, who, on: connection) else {
+            return await refuse(.malformed(.headTooLarge), on: connection, isAPI: false)
+        }
+        upload.begin(request.framing, writesChunks: request.framing == .chunked)
+        connection.input!.consume(request.byteCount)
+        if request.expectsContinue, connection.input!.isEmpty {
+            // Answered here: a session that answers late would keep the client from sending (RFC 9110 §10.1.1).
+            append("HTTP/1.1 100 Continue\r\n\r\n")
+            guard await flush(to: connection) else { return .abort }
+        }
+        let headCount = toUpstream!.count
+        var upstream = worker.pool.takeIdle(target, waiter: connection.waiter)
+        var isReused = upstream != nil
+        if isReused { worker.telemetry.count(.upstreamReused) }
+        while true {
+            let stream: Stream
+            if let upstream {
+                stream = upstream
+            } else {
+                do throws(UpstreamFailure) {
+                    stream = try await worker.pool.open(target, waiter: connection.waiter)
+                } catch {
+                    return await fail(error, on: connection)
+                }
+            }
+            upstream = stream
+            worker.telemetry.adjust(.upstreamInUse, by: 1)
+            defer { worker.telemetry.adjust(.upstreamInUse, by: -1) }
+            do throws(Failure) {
+                let isTunnel = try await relay(through: stream, isReused: isReused, session, on: connection)
+                if isTunnel {
+                    await tunnel(through: stream, session, on: connection)
+                    stream.close()
+                    return .close
+                }
+                return finish(stream, target, on: connection)
+            } catch {
+                stream.close()
+                upload.release(to: worker.executor.pipes)
+                download.release(to: worker.executor.pipes)
+                if case .stale = error, isReused, request.method.isIdempotent, request.framing == .none {
+                    // Once, on a new connection, with the same head: its bytes are still there.
+                    worker.telemetry.count(.upstreamRetried)
+                    toUpstream!.rewind(to: headCount)
+                    isReused = false
+                    upstream = nil
+                    continue
+                }
+                return await fail(error, on: connection)
+            }
+        }
+    }
+
+    /// Whether a person is opening a page: only that gets a page instead of an error, and wakes a session.
+    private func isNavigation(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard request.method == .get || request.method == .head, request.upgrade == .none else { return false }
+        if let mode = request.first(.secFetchMode) {
+            return equals(mode.value.bytes(in: bytes), "navigate")
+                && request.first(.secFetchDest).map { equals($0.value.bytes(in: bytes), "document") } ?? true
+        }
+        // Browsers without fetch metadata, and people with curl: who asks for HTML first wants a page.
+        return request.first(.accept).map { starts($0.value.bytes(in: bytes), with: "text/html") } ?? false
+    }
+
+    private func equals(_ bytes: UnsafeRawBufferPointer, _ text: StaticString) -> Bool {
+        bytes.count == text.utf8CodeUnitCount && starts(bytes, with: text)
+    }
+
+    private func starts(_ bytes: UnsafeRawBufferPointer, with text: StaticString) -> Bool {
+        guard bytes.count >= text.utf8CodeUnitCount else { return false }
+        for index in 0..<text.utf8CodeUnitCount where bytes[index] != text.utf8Start[index] { return false }
+        return true
+    }
+
+    // MARK: The request
+
+    /// Writes the head that the session gets; false if it does not fit.
+    private func writeRequest(_ base: RequestRewrite, _ who: Identification, on connection: Connection) -> Bool {
+        let bytes = connection.input!.bytes
+        var rewrite = base
+        if worker.settings.tellsSessionsTheUser {
+            rewrite.forwardedUser = worker.gatekeeper.email(who, in: bytes).map { Array($0.utf8) }
+        }
+        let buffer = toUpstream ?? worker.executor.buffers.take()
+        toUpstream = buffer
+        let isWritten = withClientAddress(who, bytes, connection) { address in
+            requestID.withBytes { id in
+                let bound = rewrite.byteCountBound(
+                    of: request, clientAddressCount: address.count, requestIDCount: id.count)
+                while buffer.room.count < bound, buffer.grow(limit: 128 << 10) {}
+                var writer = ByteWriter(buffer.room)
+                HeadWriter.write(
+                    request: request, from: bytes, rewrite: rewrite, clientAddress: address, requestID: id,
+                    into: &writer)
+                guard !writer.overflowed else { return false }
+                buffer.produced(writer.count)
+                return true
+            }
+        }
+        return isWritten
+    }
+
+    /// The browser's address: the last one in X-Forwarded-For, which the proven ingress wrote, else the peer's.
+    private func withClientAddress<R>(
+        _ who: Identification, _ bytes: UnsafeRawBufferPointer, _ connection: Connection,
+        _ body: (UnsafeRawBufferPointer) -> R
+    ) -> R {
+        if case .header = who {
+            for field in request.fields.reversed()
+            where field.known == .xForwarded && field.name.count == 15
+                && field.isNamed(Self.forwardedFor, in: bytes)
+            {
+                let value = field.value.bytes(in: bytes)
+                let start = value.lastIndex { $0 == 0x2c || $0 == 0x20 }.map { $0 + 1 } ?? 0
+                let last = UnsafeRawBufferPointer(rebasing: value[start...])
+                guard (2...45).contains(last.count), last.allSatisfy(Self.isAddressByte) else { break }
+                return body(last)
+            }
+        }
+        return Array(connection.peer.description.utf8).withUnsafeBytes(body)
+    }
+
+    private static let forwardedFor = Array("x-forwarded-for".utf8)
+
+    private static func isAddressByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x46, 0x61...0x66, 0x2e, 0x3a: true
+        default: false
+        }
+    }
+
+    // MARK: Moving bytes
+
+    /// Sends the request and delivers the answer; true if the connection has become a tunnel.
+    private func relay(
+        through stream: Stream, isReused: Bool, _ session: SessionRoute, on connection: Connection
+    ) async throws(Failure) -> Bool {
+        let client = connection.stream
+        let mayRetry = isReused && request.method.isIdempotent && request.framing == .none
+        var hasHead = false
+        var interim = 0
+        var uploadAbandoned = false
+        var rounds = 0
+        var floor = ByteFloor(worker)
+        var lastMoved: UInt64 = 0
+        responseScanner.reset()
+        download.begin(.none, writesChunks: false)
+        while true {
+            var moved = false
+            if !uploadAbandoned, !upload.isFinished(toUpstream) {
+                do throws(RelayFailure) {
+                    moved = try upload.advance(
+                        from: client, &connection.input, to: stream, &toUpstream, on: worker.executor)
+                } catch {
+                    switch error {
+                    case .sourceEnded: throw .client
+                    case .malformed(let error): throw .malformedBody(error)
+                    case .sinkGone:
+                        // The session may have answered before it stopped reading.
+                        uploadAbandoned = true
+                        moved = true
+                    }
+                }
+            }
+            if !hasHead {
+                switch try receiveHead(from: stream, isReused: isReused) {
+                case .needMore: break
+                case .moved: moved = true
+                case .interim:
+                    interim += 1
+                    guard interim <= 16 else { throw .malformedAnswer(.tooManyInterimResponses) }
+                    moved = true
+                case .final:
+                    hasHead = true
+                    moved = true
+                    if response.upgrade == .webSocket { return true }
+                    let mayKeepAlive = !worker.isDraining && !uploadAbandoned
+                    let delivery = ResponseDelivery(of: response, to: request, mayKeepAlive: mayKeepAlive)
+                    keepsClient = delivery.keepAlive
+                    let needsChunks = response.framing == .untilClose && request.minorVersion > 0
+                    writeAnswerHead(
+                        needsChunks
+                            ? ResponseDelivery(
+                                framing: .chunked, keepAlive: request.keepAlive && mayKeepAlive) : delivery)
+                    if needsChunks { keepsClient = request.keepAlive && mayKeepAlive }
+                    download.begin(
+                        response.framing, writesChunks: needsChunks || delivery.framing == .chunked)
+                }
+            }
+            if hasHead || !(toClient?.isEmpty ?? true) {
+                do throws(RelayFailure) {
+                    if try download.advance(
+                        from: stream, &fromUpstream, to: client, &toClient, on: worker.executor)
+                    {
+                        moved = true
+                    }
+                } catch {
+                    switch error {
+                    case .sinkGone: throw .client
+                    case .sourceEnded: throw .upstream(.truncated)
+                    case .malformed(let error): throw .malformedAnswer(error)
+                    }
+                }
+                if hasHead, download.isFinished(toClient) {
+                    if uploadAbandoned || !upload.isFinished(toUpstream) { keepsClient = false }
+                    return false
+                }
+            }
+            if moved {
+                rounds += 1
+                if rounds & 7 == 0 { await connection.waiter.yield() }
+                continue
+            }
+            // Nothing can move: wait for whichever side changes that first.
+            let clientBlocks = download.isPending(toClient)
+            let clientIsDue = !uploadAbandoned && !upload.isTaken && !upload.isPending(toUpstream)
+            // The head of a request that may be sent again stays in its buffer until the answer's first byte.
+            if hasHead || !mayRetry { releaseEmptyBuffers(of: connection) }
+            client.interest = .hangUp
+            if clientBlocks { client.interest.insert(.write) }
+            if clientIsDue { client.interest.insert(.read) }
+            stream.interest = clientBlocks && hasHead ? .hangUp : [.read, .hangUp]
+            if upload.isPending(toUpstream) {
+                stream.interest.insert(.write)
+            }
+            var deadline = Deadline.never
+            if clientBlocks || clientIsDue {
+                let total = upload.spliced &+ upload.copied &+ download.spliced &+ download.copied
+                floor.moved(Int(truncatingIfNeeded: total &- lastMoved))
+                lastMoved = total
+                deadline = floor.deadline
+            } else {
+                floor = ByteFloor(worker)
+            }
+            // A client that has ended its side may still read, but one that closed looks the same: it gets what flows,
+            // and no session is kept waiting for it.
+            if client.isHungUp { deadline = min(deadline, worker.executor.now.advanced(milliseconds: 250)) }
+            if client.isBroken || worker.isPastDrain { throw .client }
+            let wake = await connection.waiter.wait(until: deadline)
+            if wake == .deadline, client.isHungUp || !floor.isMet(worker) { throw .client }
+        }
+    }
+
+    private enum HeadProgress { case needMore, moved, interim, final }
+
+    private func receiveHead(from stream: Stream, isReused: Bool) throws(Failure) -> HeadProgress {
+        while true {
+            if let buffer = fromUpstream, !buffer.isEmpty {
+                do throws(WireError) {
+                    if let count = try responseScanner.scan(buffer.bytes) {
+                        let bytes = UnsafeRawBufferPointer(rebasing: buffer.bytes[..<count])
+                        try HeadParser.parse(
+                            bytes, into: &response, answering: request.method,
+                            upgradeRequested: request.upgrade == .webSocket)
+                        responseScanner.reset()
+                        if response.status < 200, response.upgrade == .none {
+                            relayInterim(bytes)
+                            buffer.consume(count)
+                            return .interim
+                        }
+                        return .final
+                    }
+                } catch {
+                    throw .malformedAnswer(error)
+                }
+                if buffer.room.isEmpty {
+                    buffer.compact()
+                    if buffer.room.isEmpty, !buffer.grow(limit: worker.settings.responseHeadLimit + (1 << 10)) {
+                        throw .malformedAnswer(.headTooLarge)
+                    }
+                }
+            }
+            guard stream.isReadable else { return .needMore }
+            let buffer = fromUpstream ?? worker.executor.buffers.take()
+            fromUpstream = buffer
+            switch stream.receive(into: buffer.room) {
+            case .moved(let count): buffer.produced(count)
+            case .wouldBlock: return .needMore
+            case .endOfStream, .failed:
+                if isReused, buffer.isEmpty { throw .stale }
+                throw .upstream(buffer.isEmpty ? .closed : .truncated)
+            }
+        }
+    }
+
+    /// 100 is answered here already; others are news for an HTTP/1.1 client (RFC 9110 §15.2).
+    private func relayInterim(_ bytes: UnsafeRawBufferPointer) {
+        guard response.status != 100, request.minorVersion > 0 else { return }
+        write(ResponseDelivery(framing: .none, keepAlive: true), from: bytes)
+    }
+
+    private func writeAnswerHead(_ delivery: ResponseDelivery) {
+        let buffer = fromUpstream!
+        write(delivery, from: UnsafeRawBufferPointer(rebasing: buffer.bytes[..<response.byteCount]))
+        buffer.consume(response.byteCount)
+        status = response.status
+        answeredAt = ClockText.microseconds()
+    }
+
+    private func write(_ delivery: ResponseDelivery, from bytes: UnsafeRawBufferPointer) {
+        let buffer = output()
+        requestID.withBytes { id in
+            let bound = worker.rewrites.answer.byteCountBound(of: response, requestIDCount: id.count)
+            while buffer.room.count < bound, buffer.grow(limit: 1 << 20) {}
+            var writer = ByteWriter(buffer.room)
+            HeadWriter.write(
+                response: response, from: bytes, rewrite: worker.rewrites.answer, delivery: delivery, requestID: id,
+                into: &writer)
+            precondition(!writer.overflowed, "an answer's head is bounded")
+            buffer.produced(writer.count)
+        }
+    }
+
+    // MARK: Endings
+
+    /// After a complete answer: what may be used again is, and nothing else.
+    private func finish(_ stream: Stream, _ target: UpstreamTarget, on connection: Connection) -> Ending {
+        count()
+        let isClean =
+            response.keepAlive && response.framing != .untilClose
+            && (fromUpstream.map { $0.isEmpty } ?? true) && upload.isFinished(toUpstream)
+        if isClean { worker.pool.giveBack(stream, target) } else { stream.close() }
+        return keepsClient ? .keepAlive : .close
+    }
+
+    private func count() {
+        let telemetry = worker.telemetry
+        if upload.spliced > 0 { telemetry.bytes(.toUpstream, .spliced, Int(upload.spliced)) }
+        if upload.copied > 0 { telemetry.bytes(.toUpstream, .copied, Int(upload.copied)) }
+        if download.spliced > 0 { telemetry.bytes(.toClient, .spliced, Int(download.spliced)) }
+        if download.copied > 0 { telemetry.bytes(.toClient, .copied, Int(download.copied)) }
+    }
+
+    /// Before the answer's head has left, a failure is an answer of its own; afterwards only breaking off is honest.
+    private func fail(_ failure: Failure, on connection: Connection) async -> Ending {
+        count()
+        let refusal: Refusal
+        switch failure {
+        case .client: return .abort
+        case .malformedBody(let error):
+            refusal = .malformed(error)
+        case .stale:
+            worker.telemetry.upstreamFault(.closed)
+            refusal = .badGateway
+        case .upstream(let fault):
+            worker.telemetry.upstreamFault(fault)
+            refusal = .badGateway
+        case .malformedAnswer(let error):
+            worker.telemetry.upstreamFault(error == .headTooLarge ? .headTooLarge : .malformed)
+            refusal = .invalidAnswer
+        }
+        guard status == 0 else {
+            status = 0
+            return .abort
+        }
+        return await refuseAfterHead(refusal, on: connection)
+    }
+
+    private func fail(_ failure: UpstreamFailure, on connection: Connection) async -> Ending {
+        switch failure {
+        case .refused:
+            worker.telemetry.upstreamFault(.refused)
+            return await refuseAfterHead(.badGateway, on: connection)
+        case .timedOut:
+            worker.telemetry.upstreamFault(.connectTimeout)
+            return await refuseAfterHead(.gatewayTimeout, on: connection)
+        case .unavailable(let error):
+            worker.telemetry.upstreamFault(.unreachable)
+            if case .system(_, let errno) = error, errno == .tooManyDescriptors || errno == .systemTableFull {
+                return await refuseAfterHead(.exhausted, on: connection)
+            }
+            return await refuseAfterHead(.badGateway, on: connection)
+        }
+    }
+
+    /// A refusal when the request's head is used up already; the connection lives on only if its body is, too.
+    private func refuseAfterHead(_ refusal: Refusal, on connection: Connection) async -> Ending {
+        if let buffer = toUpstream { buffer.consume(buffer.count) }
+        upload.release(to: worker.executor.pipes)
+        let isWhole = upload.isTaken
+        request.byteCount = 0
+        request.framing = .none
+        var refusal = refusal
+        if !isWhole { refusal.closes = true }
+        return await refuse(refusal, on: connection, isAPI: true)
+    }
+
+    // MARK: Tunnels
+
+    /// Carries bytes both ways until one side closes; the 101 leaves first.
+    private func tunnel(through stream: Stream, _ session: SessionRoute, on connection: Connection) async {
+        let client = connection.stream
+        connection.isTunnel = true
+        writeAnswerHead(ResponseDelivery(framing: .none, keepAlive: true))
+        upload.begin(.untilClose, writesChunks: false)
+        download.begin(.untilClose, writesChunks: false)
+        session.activity.openTunnel(at: Int64(worker.executor.now.milliseconds))
+        worker.telemetry.adjust(.tunnels, by: 1)
+        worker.telemetry.count(.tunnelsOpened)
+        defer {
+            session.activity.closeTunnel(at: Int64(worker.executor.now.milliseconds))
+            worker.telemetry.adjust(.tunnels, by: -1)
+            count()
+        }
+        var rounds = 0
+        while true {
+            var moved = false
+            do throws(RelayFailure) {
+                if try upload.advance(from: client, &connection.input, to: stream, &toUpstream, on: worker.executor) {
+                    // Keystrokes are use; what the session prints by itself is not.
+                    session.activity.touch(at: Int64(worker.executor.now.milliseconds))
+                    moved = true
+                }
+                if try download.advance(from: stream, &fromUpstream, to: client, &toClient, on: worker.executor) {
+                    moved = true
+                }
+            } catch {
+                return
+            }
+            // Either side's end ends the tunnel, once the other has what was on its way.
+            if download.isFinished(toClient) || upload.isFinished(toUpstream) { return }
+            if moved {
+                rounds += 1
+                if rounds & 7 == 0 { await connection.waiter.yield() }
+                continue
+            }
+            releaseEmptyBuffers(of: connection)
+            client.interest = .hangUp
+            stream.interest = .hangUp
+            if download.isPending(toClient) { client.interest.insert(.write) } else { stream.interest.insert(.read) }
+            if upload.isPending(toUpstream) { stream.interest.insert(.write) } else { client.interest.insert(.read) }
+            if client.isBroken { return }
+            _ = await connection.waiter.wait(until: .never)
+            if worker.isPastDrain {
+                // "Going away" (RFC 6455 §7.4.1); only where no frame is half sent.
+                if !download.isPending(toClient) {
+                    _ = [0x88, 0x02, 0x03, 0xe9 as UInt8].withUnsafeBytes { client.send($0) }
+                }
+                return
+            }
+        }
+    }
+}

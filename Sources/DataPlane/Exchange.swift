@@ -1,0 +1,310 @@
+internal import HTTPWire
+internal import Identity
+internal import LinuxIO
+internal import Routing
+internal import Telemetry
+
+/// One request and its answer: read the head, decide, and take one of four endings.
+///
+/// It holds what is needed while bytes are in flight and is reused for the next request of any connection, so that
+/// neither an idle connection nor a request costs an allocation.
+final class Exchange {
+    /// What becomes of the client's connection.
+    enum Ending: Sendable {
+        case keepAlive
+        /// Close it so that the answer can still be read.
+        case close
+        /// Reset it: the client must not take what it has for a whole answer.
+        case abort
+    }
+
+    unowned let worker: Worker
+    var request = RequestHead()
+    var response = ResponseHead()
+    var requestScanner: HeadScanner
+    var responseScanner: HeadScanner
+    /// Client to session, session to client.
+    var upload = BodyRelay()
+    var download = BodyRelay()
+    var toUpstream: IOBuffer?
+    var fromUpstream: IOBuffer?
+    var toClient: IOBuffer?
+    var requestID = RequestID()
+    /// Monotonic microseconds: the request's first byte was seen, the answer's first byte was ready.
+    var startedAt: UInt64 = 0
+    var answeredAt: UInt64 = 0
+    /// Whether the client's connection lives on after the answer whose head was written.
+    var keepsClient = false
+    /// The status sent, 0 until there is one.
+    var status = 0
+
+    init(worker: Worker) {
+        self.worker = worker
+        let settings = worker.settings
+        requestScanner = HeadScanner(
+            limits: HeadLimits(
+                line: settings.requestLineLimit, head: settings.requestHeadLimit, fields: settings.requestFieldLimit))
+        responseScanner = HeadScanner(
+            limits: HeadLimits(line: 8 << 10, head: settings.responseHeadLimit, fields: 500))
+    }
+
+    /// Gives back everything borrowed.
+    func reset() {
+        upload.release(to: worker.executor.pipes)
+        download.release(to: worker.executor.pipes)
+        giveBack(&toUpstream)
+        giveBack(&fromUpstream)
+        giveBack(&toClient)
+        requestScanner.reset()
+        responseScanner.reset()
+        status = 0
+        startedAt = 0
+        answeredAt = 0
+    }
+
+    private func giveBack(_ buffer: inout IOBuffer?) {
+        guard let lent = buffer else { return }
+        worker.executor.buffers.giveBack(lent)
+        buffer = nil
+    }
+
+    /// Gives back what is empty before a wait of unknown length.
+    func releaseEmptyBuffers(of connection: Connection) {
+        if let buffer = toUpstream, buffer.isEmpty { giveBack(&toUpstream) }
+        if let buffer = fromUpstream, buffer.isEmpty { giveBack(&fromUpstream) }
+        if let buffer = toClient, buffer.isEmpty { giveBack(&toClient) }
+        connection.releaseInputIfEmpty()
+    }
+
+    /// The buffer for bytes to the client.
+    func output() -> IOBuffer {
+        if let toClient { return toClient }
+        let buffer = worker.executor.buffers.take()
+        toClient = buffer
+        return buffer
+    }
+
+    // MARK: The request
+
+    /// Serves the connection's next request.
+    func run(on connection: Connection) async -> Ending {
+        do throws(Refusal) {
+            guard try await readHead(on: connection) else { return .close }
+        } catch {
+            worker.telemetry.refusal(error.reason)
+            requestID.generate(&worker.requestIDs)
+            return await refuse(error, on: connection, isAPI: false)
+        }
+        let table = worker.table
+        let buffer = connection.input!
+        let (route, decision) = decide(table, buffer.bytes, connection)
+        switch decision {
+        case .refused(let refusal, let who, let isAudited):
+            worker.telemetry.refusal(refusal.reason)
+            if isAudited { report(refusal, who, route, connection, buffer.bytes) }
+            return await refuse(refusal, on: connection, isAPI: route.isAPI)
+        case .admitted(let who):
+            let ending: Ending
+            let kind: RouteKind
+            switch route {
+            case .site:
+                kind = .asset
+                ending = await serveAsset(on: connection)
+            case .api:
+                kind = .api
+                ending = await callAPI(who, on: connection)
+            case .session(let session):
+                kind = .session
+                ending = await serveSession(session, port: nil, who, on: connection)
+            case .port(let session, let port):
+                kind = .port
+                ending = await serveSession(session, port: port, who, on: connection)
+            case .editor, .attach, .unknownSession, .misdirected:
+                kind = .refusal
+                ending = await refuse(.unknownSession, on: connection, isAPI: false)
+            }
+            record(kind)
+            return ending
+        }
+    }
+
+    private func record(_ kind: RouteKind) {
+        let now = ClockText.microseconds()
+        worker.telemetry.request(
+            kind, MethodClass(rawValue: request.method.rawValue) ?? .other, status: status,
+            microseconds: now &- startedAt,
+            firstByteMicroseconds: answeredAt > 0 ? answeredAt &- startedAt : nil)
+    }
+
+    /// Route and decision, without waiting: `bytes` stays what the head was parsed from.
+    private func decide(
+        _ table: RouteTable, _ bytes: UnsafeRawBufferPointer, _ connection: Connection
+    ) -> (Route, Gatekeeper.Decision) {
+        if let field = request.first(.xRequestID), requestID.adopt(field.value.bytes(in: bytes)) {
+        } else {
+            requestID.generate(&worker.requestIDs)
+        }
+        let route = table.route(request, in: bytes, entrance: connection.entrance)
+        return (route, worker.gatekeeper.decide(route, request, in: bytes, peer: connection.peer))
+    }
+
+    /// Reads and parses one head; false if the client left before one was complete.
+    private func readHead(on connection: Connection) async throws(Refusal) -> Bool {
+        let stream = connection.stream
+        let input = connection.input ?? worker.executor.buffers.take()
+        connection.input = input
+        var deadline = Deadline.never
+        while true {
+            if !input.isEmpty {
+                if deadline == .never {
+                    startedAt = ClockText.microseconds()
+                    deadline = worker.executor.now.advanced(seconds: worker.settings.headSeconds)
+                }
+                do throws(WireError) {
+                    if let count = try requestScanner.scan(input.bytes) {
+                        try HeadParser.parse(
+                            UnsafeRawBufferPointer(rebasing: input.bytes[..<count]), into: &request)
+                        return true
+                    }
+                } catch {
+                    throw .malformed(error)
+                }
+                if input.room.isEmpty {
+                    input.compact()
+                    if input.room.isEmpty, !input.grow(limit: worker.settings.requestHeadLimit + (1 << 10)) {
+                        throw .malformed(.headTooLarge)
+                    }
+                }
+            }
+            switch stream.receive(into: input.room) {
+            case .moved(let count): input.produced(count)
+            case .endOfStream, .failed: return false
+            case .wouldBlock:
+                if input.isEmpty {
+                    // A spurious edge: the wait for a request goes on, without a buffer.
+                    connection.releaseInputIfEmpty()
+                    return try await waitForFirstByte(on: connection)
+                }
+                stream.interest = [.read, .hangUp]
+                if await connection.waiter.wait(until: deadline) == .deadline { throw .timedOut }
+                if worker.isPastDrain { return false }
+            }
+        }
+    }
+
+    private func waitForFirstByte(on connection: Connection) async throws(Refusal) -> Bool {
+        let deadline = worker.executor.now.advanced(seconds: worker.settings.idleSeconds)
+        while !connection.stream.isReadable {
+            if worker.isDraining { return false }
+            connection.stream.interest = [.read, .hangUp]
+            if await connection.waiter.wait(until: deadline) == .deadline { return false }
+        }
+        return try await readHead(on: connection)
+    }
+
+    private func report(
+        _ refusal: Refusal, _ who: Identification, _ route: Route, _ connection: Connection,
+        _ bytes: UnsafeRawBufferPointer
+    ) {
+        worker.control.denied(
+            Denial(
+                code: refusal.code, email: worker.gatekeeper.email(who, in: bytes),
+                peer: connection.peer.description, session: route.sessionID, requestID: requestID.text))
+    }
+
+    // MARK: Sending
+
+    /// Sends everything in `toClient`, under the rule that a client must not be too slow.
+    func flush(to connection: Connection) async -> Bool {
+        guard let buffer = toClient else { return true }
+        var floor = ByteFloor(worker)
+        while !buffer.isEmpty {
+            switch connection.stream.send(buffer.bytes) {
+            case .moved(let count):
+                buffer.consume(count)
+                floor.moved(count)
+            case .wouldBlock, .endOfStream:
+                connection.stream.interest = [.write, .hangUp]
+                if await connection.waiter.wait(until: floor.deadline) == .deadline, !floor.isMet(worker) {
+                    return false
+                }
+                if connection.stream.isBroken || worker.isPastDrain { return false }
+            case .failed: return false
+            }
+        }
+        return true
+    }
+
+    /// Sends bytes that belong to somebody else, without copying them.
+    func send(_ bytes: UnsafeRawBufferPointer, to connection: Connection) async -> Bool {
+        var rest = bytes
+        var floor = ByteFloor(worker)
+        while !rest.isEmpty {
+            switch connection.stream.send(rest) {
+            case .moved(let count):
+                rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+                floor.moved(count)
+            case .wouldBlock, .endOfStream:
+                connection.stream.interest = [.write, .hangUp]
+                if await connection.waiter.wait(until: floor.deadline) == .deadline, !floor.isMet(worker) {
+                    return false
+                }
+                if connection.stream.isBroken || worker.isPastDrain { return false }
+            case .failed: return false
+            }
+        }
+        return true
+    }
+
+    /// The end of a request that did not read its body: what was received of it must not be taken for a request.
+    func ending(afterUnreadBody framing: BodyFraming, on connection: Connection) -> Ending {
+        guard request.keepAlive, !worker.isDraining else {
+            connection.input?.consume(request.byteCount)
+            return .close
+        }
+        connection.input?.consume(request.byteCount)
+        switch framing {
+        case .none: return .keepAlive
+        case .length(let count):
+            // Already here as a whole: pass over it. Otherwise closing is cheaper than reading what nobody wants.
+            guard let input = connection.input, UInt64(input.count) >= count, !request.expectsContinue else {
+                return .close
+            }
+            input.consume(Int(count))
+            return .keepAlive
+        case .chunked, .untilClose: return .close
+        }
+    }
+}
+
+/// The least a client must move while it is the slow side: so many bytes in every window.
+struct ByteFloor {
+    private(set) var deadline: Deadline
+    private var bytes: UInt64 = 0
+
+    init(_ worker: Worker) {
+        deadline = worker.executor.now.advanced(seconds: worker.settings.floorSeconds)
+    }
+
+    mutating func moved(_ count: Int) { bytes += UInt64(count) }
+
+    /// At the end of a window: whether enough was moved; if so, the next window begins.
+    mutating func isMet(_ worker: Worker) -> Bool {
+        guard worker.executor.now >= deadline else { return true }
+        guard bytes >= worker.settings.floorBytes else { return false }
+        self = ByteFloor(worker)
+        return true
+    }
+}
+
+extension Route {
+    var isAPI: Bool { if case .api = self { true } else { false } }
+
+    /// The session that the route names, if it names one.
+    var sessionID: UInt64? {
+        switch self {
+        case .session(let session), .port(let session, _), .attach(let session), .editor(let session): session.id
+        case .api, .site, .unknownSession, .misdirected: nil
+        }
+    }
+}

@@ -1,0 +1,120 @@
+internal import HTTPWire
+internal import Telemetry
+
+/// A fixed answer instead of what was asked for.
+struct Refusal: Error {
+    var status: Int
+    /// Stable snake_case name.
+    var code: String
+    /// A sentence for a person.
+    var sentence: String
+    /// Whether the connection ends with it: what follows could not be trusted, or is not wanted.
+    var closes = false
+    var retryAfterSeconds: Int?
+    /// Methods for a 405.
+    var allow: String?
+
+    /// The word under which it is counted.
+    var reason: RefusalReason {
+        switch status {
+        case 400, 417: .malformed
+        case 401: .unauthenticated
+        case 403: .forbiddenOrigin
+        case 404: .unknownSession
+        case 405, 501, 505: .unsupported
+        case 408: .headTimeout
+        case 413: .bodyTooLarge
+        case 414, 431: .headTooLarge
+        case 421: .misdirected
+        case 429: .rateLimited
+        default: code == "session_not_ready" ? .notReady : .exhausted
+        }
+    }
+
+    static let unknownSession = Refusal(
+        status: 404, code: "session_not_found",
+        sentence: "There is no such session, or it is not yours. Open the session picker to see your sessions.")
+    static let misdirected = Refusal(
+        status: 421, code: "misdirected_request", sentence: "This host is not served here.")
+    static let badGateway = Refusal(
+        status: 502, code: "session_unreachable",
+        sentence: "The session did not answer. It may have just stopped; try again in a moment.")
+    static let gatewayTimeout = Refusal(
+        status: 504, code: "session_timeout", sentence: "The session could not be reached in time. Try again.")
+    static let invalidAnswer = Refusal(
+        status: 502, code: "session_answer_invalid",
+        sentence: "The session sent an answer that is not valid HTTP, so it was dropped.")
+    static let exhausted = Refusal(
+        status: 503, code: "gateway_exhausted", sentence: "The gateway is out of resources. Try again in a moment.",
+        retryAfterSeconds: 1)
+    static let tooLarge = Refusal(
+        status: 413, code: "body_too_large", sentence: "The request's body is larger than the API accepts.",
+        closes: true)
+    static let timedOut = Refusal(
+        status: 408, code: "request_timeout", sentence: "The request did not arrive in time.", closes: true)
+
+    /// What a session that is not running answers to everything but a person's navigation.
+    static func notReady(_ state: StaticString) -> Refusal {
+        Refusal(
+            status: 503, code: "session_not_ready", sentence: "The session is \(state), not ready.",
+            retryAfterSeconds: 2)
+    }
+
+    /// The one table from wire errors to statuses; every one ends the connection, for two readers could see the rest
+    /// of the bytes differently.
+    static func malformed(_ error: WireError) -> Refusal {
+        let (status, code, sentence): (Int, String, String) =
+            switch error {
+            case .lineTooLong:
+                (414, "request_line_too_long", "The request's first line is longer than the gateway accepts.")
+            case .headTooLarge, .tooManyFields:
+                (431, "request_head_too_large", "The request's fields are more or larger than the gateway accepts.")
+            case .unsupportedVersion, .http2Preface, .http09:
+                (505, "http_version_not_supported", "The gateway speaks HTTP/1.1 and HTTP/1.0 here.")
+            case .unknownTransferEncoding:
+                (501, "transfer_coding_not_supported", "The gateway accepts the chunked transfer coding only.")
+            case .unknownExpectation:
+                (417, "expectation_failed", "The gateway knows no expectation but 100-continue.")
+            case .connectRefused, .traceRefused:
+                (405, "method_not_allowed", "The gateway does not serve CONNECT or TRACE.")
+            default:
+                (400, "bad_request", "The request is not valid HTTP/1.1 (\(error)).")
+            }
+        return Refusal(
+            status: status, code: code, sentence: sentence, closes: true,
+            allow: status == 405 ? "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS" : nil)
+    }
+
+    /// The reason phrase, for people who read raw answers.
+    static func reason(of status: Int) -> StaticString {
+        switch status {
+        case 200: "OK"
+        case 201: "Created"
+        case 202: "Accepted"
+        case 204: "No Content"
+        case 206: "Partial Content"
+        case 304: "Not Modified"
+        case 400: "Bad Request"
+        case 401: "Unauthorized"
+        case 403: "Forbidden"
+        case 404: "Not Found"
+        case 405: "Method Not Allowed"
+        case 408: "Request Timeout"
+        case 409: "Conflict"
+        case 413: "Content Too Large"
+        case 414: "URI Too Long"
+        case 416: "Range Not Satisfiable"
+        case 417: "Expectation Failed"
+        case 421: "Misdirected Request"
+        case 429: "Too Many Requests"
+        case 431: "Request Header Fields Too Large"
+        case 500: "Internal Server Error"
+        case 501: "Not Implemented"
+        case 502: "Bad Gateway"
+        case 503: "Service Unavailable"
+        case 504: "Gateway Timeout"
+        case 505: "HTTP Version Not Supported"
+        default: "Status"
+        }
+    }
+}

@@ -1,0 +1,120 @@
+internal import LinuxIO
+internal import Routing
+
+/// Why no connection to a session could be had.
+enum UpstreamFailure: Error {
+    /// Nothing listens at the session's address.
+    case refused
+    /// The address did not answer in time.
+    case timedOut
+    /// The route's address is none, or this machine has no port, descriptor or memory left.
+    case unavailable(IOError?)
+}
+
+/// The connections of one worker to sessions that wait for their next request.
+///
+/// Kept under the session's incarnation, never under an address: the next pod may have the same one.
+final class UpstreamPool {
+    private struct Idle {
+        var stream: Stream
+        var since: Deadline
+    }
+
+    /// Connections kept per target; a browser opens six, the ingress a few more.
+    private static let kept = 32
+    private static let idleSeconds = 60
+
+    private let executor: LoopExecutor
+    private let connectSeconds: Int
+    private var idle: [UpstreamTarget.Key: [Idle]] = [:]
+    private(set) var idleCount = 0
+    /// Connections opened so far.
+    private(set) var opened: UInt64 = 0
+
+    init(on executor: LoopExecutor, connectSeconds: Int) {
+        self.executor = executor
+        self.connectSeconds = connectSeconds
+    }
+
+    /// A connection that was used before and has nothing unread, if there is one.
+    func takeIdle(_ target: UpstreamTarget, waiter: Waiter) -> Stream? {
+        while let entry = idle[target.key]?.popLast() {
+            idleCount -= 1
+            guard isQuiet(entry.stream) else {
+                entry.stream.close()
+                continue
+            }
+            entry.stream.waiter = waiter
+            return entry.stream
+        }
+        return nil
+    }
+
+    /// Opens a connection; one that is refused is tried again twice, for a session is announced a moment before its
+    /// last listener is up.
+    func open(_ target: UpstreamTarget, waiter: Waiter) async throws(UpstreamFailure) -> Stream {
+        guard let address = SocketAddress(numeric: target.address, port: target.port) else {
+            throw .unavailable(nil)
+        }
+        let deadline = executor.now.advanced(seconds: connectSeconds)
+        var attempt = 0
+        while true {
+            do throws(IOError) {
+                let stream = try await Stream.connect(
+                    to: address, on: executor, waiter: waiter, deadline: deadline)
+                stream.detectDeadPeer(withinSeconds: 30)
+                opened += 1
+                return stream
+            } catch .system(_, .connectionRefused) where attempt < 2 {
+                attempt += 1
+                let pause = executor.now.advanced(milliseconds: 100)
+                while executor.now < pause { _ = await waiter.wait(until: pause) }
+            } catch .system(_, .connectionRefused) {
+                throw .refused
+            } catch .timedOut {
+                throw .timedOut
+            } catch {
+                throw .unavailable(error)
+            }
+        }
+    }
+
+    /// Takes a connection back after an exactly delimited answer; one with an unread byte is closed.
+    func giveBack(_ stream: Stream, _ target: UpstreamTarget) {
+        stream.waiter = nil
+        guard isQuiet(stream), idle[target.key, default: []].count < Self.kept else {
+            stream.close()
+            return
+        }
+        idle[target.key, default: []].append(Idle(stream: stream, since: executor.now))
+        idleCount += 1
+    }
+
+    /// Whether the peer has said nothing since its last answer, and not hung up.
+    private func isQuiet(_ stream: Stream) -> Bool {
+        guard stream.isOpen, !stream.isHungUp else { return false }
+        guard stream.isReadable else { return true }
+        // The edge may be old news: the kernel knows.
+        return withUnsafeTemporaryAllocation(byteCount: 1, alignment: 1) { stream.receive(into: $0) } == .wouldBlock
+    }
+
+    /// Closes what was idle too long, and what belongs to an incarnation that is no more.
+    func sweep(isCurrent: (UpstreamTarget.Key) -> Bool) {
+        guard idleCount > 0 else { return }
+        let now = executor.now
+        for (key, entries) in idle {
+            let kept =
+                isCurrent(key)
+                ? entries.filter { $0.since.advanced(seconds: Self.idleSeconds) > now && isQuiet($0.stream) } : []
+            guard kept.count != entries.count else { continue }
+            idleCount -= entries.count - kept.count
+            idle[key] = kept.isEmpty ? nil : kept
+        }
+    }
+
+    /// Closes everything.
+    func closeAll() {
+        idle = [:]
+        idleCount = 0
+    }
+}

@@ -1,0 +1,164 @@
+internal import Assets
+internal import Glibc
+internal import HTTPWire
+internal import Identity
+internal import LinuxIO
+internal import Routing
+internal import Telemetry
+
+/// One thread of the byte path: a loop, its listeners, its connections and its own pool of upstream connections.
+///
+/// Nothing here is shared with another worker; tables come in through the loop's mailbox, requests for the control
+/// plane go out as values.
+final class Worker {
+    let executor: LoopExecutor
+    let loop: Loop
+    let settings: DataPlaneSettings
+    let control: any ControlPlane
+    let gatekeeper: Gatekeeper
+    let pool: UpstreamPool
+    let rewrites: Rewrites
+    let telemetry: WorkerTelemetry
+    var table: RouteTable
+    var clock = ClockText()
+    var requestIDs = RequestIDSource()
+    /// The peer of this worker says `Connection: close` from now on and takes no new connection.
+    private(set) var isDraining = false
+    /// The time to finish is over.
+    private(set) var isPastDrain = false
+
+    private var connections: [Connection] = []
+    private var exchanges: [Exchange] = []
+    private var listeners: [Listener] = []
+
+    init(
+        loop: Loop, settings: DataPlaneSettings, table: RouteTable, control: any ControlPlane,
+        telemetry: WorkerTelemetry
+    ) {
+        self.loop = loop
+        executor = loop.executor
+        self.settings = settings
+        self.control = control
+        self.table = table
+        self.telemetry = telemetry
+        gatekeeper = Gatekeeper(settings)
+        pool = UpstreamPool(on: loop.executor, connectSeconds: settings.connectSeconds)
+        rewrites = Rewrites(settings)
+        executor.pipes.limit = settings.pipesPerWorker
+    }
+
+    var connectionCount: Int { connections.count }
+
+    // MARK: Exchanges
+
+    /// Lends the storage for one request and its answer.
+    func takeExchange() -> Exchange { exchanges.popLast() ?? Exchange(worker: self) }
+
+    func giveBack(_ exchange: Exchange) {
+        exchange.reset()
+        if exchanges.count < 256 { exchanges.append(exchange) }
+    }
+
+    // MARK: Accepting
+
+    /// Accepts connections until the listener is closed.
+    func accept(on listener: Listener, entrance: Entrance) async {
+        listeners.append(listener)
+        let waiter = Waiter(on: executor)
+        listener.waiter = waiter
+        while listener.isOpen {
+            if connections.count >= settings.connectionsPerWorker {
+                // Waiting connections stay in the kernel's queue, or go to another worker or process.
+                listener.setPaused(true)
+                _ = await waiter.wait(until: executor.now.advanced(milliseconds: 50))
+                listener.setPaused(false)
+                continue
+            }
+            switch listener.accept() {
+            case .accepted(let accepted):
+                let peer = accepted.peer
+                start(accepted.take(), peer: peer, entrance: entrance)
+            case .nobody:
+                _ = await waiter.wait(until: .never)
+            case .exhausted:
+                telemetry.count(.acceptPauses)
+                listener.setPaused(true)
+                _ = await waiter.wait(until: executor.now.advanced(milliseconds: 200))
+                listener.setPaused(false)
+            }
+        }
+        listener.waiter = nil
+    }
+
+    private func start(_ descriptor: consuming Descriptor, peer: SocketAddress, entrance: Entrance) {
+        guard let stream = try? Stream(adopting: descriptor, on: executor) else { return }
+        let connection = Connection(
+            stream: stream, waiter: Waiter(on: executor), peer: PeerAddress(high: peer.high, low: peer.low),
+            entrance: entrance, worker: self)
+        connection.index = connections.count
+        connections.append(connection)
+        telemetry.count(.connectionsAccepted)
+        let box = LoopBound(connection)
+        loop.spawn { _ in
+            await box.value.serve()
+            box.value.worker.remove(box.value)
+        }
+    }
+
+    private func remove(_ connection: Connection) {
+        let last = connections.removeLast()
+        if last !== connection {
+            connections[connection.index] = last
+            last.index = connection.index
+        }
+    }
+
+    // MARK: Life
+
+    /// Takes over a newer table.
+    func install(_ table: RouteTable) {
+        guard table.generation > self.table.generation else { return }
+        self.table = table
+        sweep()
+    }
+
+    /// Stops accepting, and closes what is idle; what runs may finish.
+    func beginDrain() {
+        isDraining = true
+        for listener in listeners { listener.close() }
+        for connection in connections { connection.drain() }
+        pool.closeAll()
+    }
+
+    /// Ends what still runs.
+    func endDrain() {
+        isPastDrain = true
+        for connection in connections { connection.waiter.wake() }
+    }
+
+    /// Once every ten seconds: forget upstream connections that nobody needs.
+    func tick() {
+        sweep()
+        telemetry.set(.clientConnections, connections.count)
+        telemetry.set(.upstreamIdle, pool.idleCount)
+        telemetry.set(.pipesInUse, executor.pipes.lent)
+        telemetry.set(.foreignEnqueues, executor.crossings)
+        telemetry.set(.upstreamOpened, pool.opened)
+        telemetry.loopLag(microseconds: executor.takeLongestTurn())
+    }
+
+    private func sweep() {
+        guard pool.idleCount > 0 else { return }
+        var current: Set<UInt64> = []
+        for session in table.sessions {
+            if let target = session.target { current.insert(target.identity) }
+        }
+        pool.sweep { current.contains($0.identity) || table.isFallback($0.identity) }
+    }
+}
+
+/// A reference that crosses into a task of the same loop; it is never touched anywhere else.
+struct LoopBound<Value: AnyObject>: @unchecked Sendable {
+    let value: Value
+    init(_ value: Value) { self.value = value }
+}

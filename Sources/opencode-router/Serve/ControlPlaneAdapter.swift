@@ -1,0 +1,110 @@
+internal import Assets
+internal import DataPlane
+internal import HTTPTypes
+internal import Logging
+internal import RouterAPI
+internal import Sessions
+internal import Synchronization
+
+/// Connects the byte path to the API: turns its values into the API's and back, and wakes sessions.
+final class ControlPlaneAdapter: ControlPlane {
+    private struct Parts {
+        var api: RouterAPI
+        var runtime: any SessionRuntime
+        var directory: SessionDirectory
+    }
+
+    private let parts = Mutex<Parts?>(nil)
+    private let waking = Mutex<Set<SessionID>>([])
+    private let admins: Set<String>
+    private let audit: Logger
+    private let logger = Logger(label: "wake")
+
+    init(admins: [String], audit: Logger) {
+        self.admins = Set(admins.map { $0.lowercased() })
+        self.audit = audit
+    }
+
+    /// From here on requests are answered; before, the API is "not ready".
+    func connect(api: RouterAPI, runtime: any SessionRuntime, directory: SessionDirectory) {
+        parts.withLock { $0 = Parts(api: api, runtime: runtime, directory: directory) }
+    }
+
+    func respond(to request: ControlRequest) async -> ControlResponse {
+        guard let api = parts.withLock({ $0?.api }), let method = HTTPRequest.Method(request.method) else {
+            return ControlResponse(
+                status: 503, fields: [("Content-Type", "application/json"), ("Retry-After", "1")],
+                body: .bytes(Array(#"{"error":"The router is starting.","code":"starting"}"#.utf8)))
+        }
+        var headers = HTTPFields()
+        for field in request.fields {
+            if let name = HTTPField.Name(field.name) { headers.append(HTTPField(name: name, value: field.value)) }
+        }
+        let response = await api.respond(
+            to: APIRequest(
+                method: method, path: request.path, query: request.query, headers: headers, body: request.body,
+                caller: APICaller(email: request.email, isAdmin: admins.contains(request.email)),
+                peer: request.peer, requestID: request.requestID, gitToken: Self.gitToken(headers)))
+        return Self.encode(response, for: headers[.acceptEncoding])
+    }
+
+    /// The caller's token for the repository's host, as the ingress forwards it (contract B4.1, in this order).
+    private static func gitToken(_ headers: HTTPFields) -> String? {
+        for name in ["X-Auth-Request-Access-Token", "X-Auth-Request-Token", "X-Forwarded-Access-Token"] {
+            if let name = HTTPField.Name(name), let token = headers[name], !token.isEmpty { return token }
+        }
+        return nil
+    }
+
+    /// Below this, compressing saves no packet.
+    private static let compressionThreshold = 1 << 10
+
+    private static func encode(_ response: APIResponse, for accepted: String?) -> ControlResponse {
+        var fields = response.headers.map { (name: $0.name.rawName, value: $0.value) }
+        var body: ControlResponse.Body
+        switch response.body {
+        case .empty: body = .bytes([])
+        case .stream(let stream): body = .stream(stream)
+        case .bytes(let bytes):
+            body = .bytes(bytes)
+            guard response.compressible else { break }
+            fields.append(("Vary", "Accept-Encoding"))
+            guard bytes.count > compressionThreshold, let accepted else { break }
+            let coding = AcceptEncoding(accepted).choose(gzip: true, brotli: true)
+            switch coding {
+            case .brotli: body = .bytes(Compression.brotli(bytes, quality: 4))
+            case .gzip: body = .bytes(Compression.gzip(bytes, level: 5))
+            default: break
+            }
+            if let name = coding?.name { fields.append(("Content-Encoding", name)) }
+        }
+        return ControlResponse(status: response.status.code, fields: fields, body: body)
+    }
+
+    func wake(session id: UInt64, for email: String, requestID: String) {
+        let id = SessionID(rawValue: id)
+        // One order at a time per session: a page that reloads itself asks every second.
+        guard let runtime = parts.withLock({ $0?.runtime }), waking.withLock({ $0.insert(id).inserted }) else { return }
+        Task.detached { [self] in
+            defer { _ = waking.withLock { $0.remove(id) } }
+            do throws(SessionRuntimeError) {
+                try await runtime.resume(id, gitToken: nil)
+                audit.info(
+                    "session resumed",
+                    metadata: ["session": "\(id)", "email": "\(email)", "request": "\(requestID)", "by": "visit"])
+            } catch {
+                logger.warning("session not woken", metadata: ["session": "\(id)", "error": "\(error)"])
+            }
+        }
+    }
+
+    func denied(_ denial: Denial) {
+        audit.info(
+            "access denied",
+            metadata: [
+                "why": "\(denial.code)", "email": "\(denial.email ?? "-")", "peer": "\(denial.peer)",
+                "session": "\(denial.session.map { SessionID(rawValue: $0).description } ?? "-")",
+                "request": "\(denial.requestID)",
+            ])
+    }
+}

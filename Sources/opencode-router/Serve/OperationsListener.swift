@@ -1,0 +1,99 @@
+internal import HTTPWire
+internal import LinuxIO
+internal import Observability
+
+/// The listener for Prometheus and probes, on a loop of its own: it answers while the workers are busy.
+final class OperationsListener: Sendable {
+    private struct Bound: @unchecked Sendable { let listener: Listener }
+
+    private static let requestSeconds = 10
+    private static let connectionLimit = 64
+
+    private let loop: Loop
+    private let bound: Bound
+    let address: SocketAddress
+
+    init(address: SocketAddress) async throws(IOError) {
+        let loop = try Loop(name: "operations")
+        let result: Result<Bound, IOError> = await loop.perform { loop in
+            do throws(IOError) {
+                return .success(Bound(listener: try Listener(address: address, sharesPort: false, on: loop.executor)))
+            } catch {
+                return .failure(error)
+            }
+        }
+        let bound = try result.get()
+        self.loop = loop
+        self.bound = bound
+        self.address = await loop.perform { _ in bound.listener.localAddress }
+    }
+
+    /// Answers requests from now on.
+    func serve(_ responder: OperationsResponder) async {
+        let bound = bound
+        loop.spawn { loop in
+            let waiter = Waiter(on: loop.executor)
+            bound.listener.waiter = waiter
+            while bound.listener.isOpen {
+                switch bound.listener.accept() {
+                case .accepted(let accepted):
+                    let descriptor = accepted.take().release()
+                    loop.spawn { loop in await Self.answer(descriptor, responder, loop) }
+                case .nobody: _ = await waiter.wait(until: .never)
+                case .exhausted: _ = await waiter.wait(until: loop.now.advanced(milliseconds: 200))
+                }
+            }
+        }
+    }
+
+    /// One request a connection: scrapes and probes are seconds apart.
+    private static func answer(_ descriptor: CInt, _ responder: OperationsResponder, _ loop: isolated Loop) async {
+        let executor = loop.executor
+        guard let stream = try? Stream(adopting: Descriptor(adopting: descriptor), on: executor) else { return }
+        defer { stream.close() }
+        let waiter = Waiter(on: executor)
+        stream.waiter = waiter
+        let buffer = executor.buffers.take()
+        defer { executor.buffers.giveBack(buffer) }
+        let deadline = executor.now.advanced(seconds: requestSeconds)
+        var scanner = HeadScanner(limits: .request)
+        var head = RequestHead()
+        do {
+            while true {
+                if let count = try scanner.scan(buffer.bytes) {
+                    try HeadParser.parse(UnsafeRawBufferPointer(rebasing: buffer.bytes[..<count]), into: &head)
+                    break
+                }
+                guard !buffer.room.isEmpty else { return }
+                let count = try await stream.read(into: buffer.room, deadline: deadline)
+                guard count > 0 else { return }
+                buffer.produced(count)
+            }
+        } catch {
+            return
+        }
+        let answer: OperationsAnswer
+        if head.method == .get || head.method == .head {
+            answer = responder.respond(
+                path: head.path.string(in: buffer.bytes),
+                accept: head.first(.accept)?.value.string(in: buffer.bytes))
+        } else {
+            answer = OperationsAnswer(status: 405, contentType: "text/plain", body: "Use GET.\n")
+        }
+        let body = head.method == .head ? "" : answer.body
+        let text =
+            "HTTP/1.1 \(answer.status) \(answer.status == 200 ? "OK" : "Status")\r\n"
+            + "Content-Type: \(answer.contentType)\r\nContent-Length: \(answer.body.utf8.count)\r\n"
+            + "Cache-Control: no-store\r\nConnection: close\r\n\r\n" + body
+        let bytes = Array(text.utf8)
+        var offset = 0
+        while offset < bytes.count {
+            buffer.consume(buffer.count)
+            let count = min(buffer.room.count, bytes.count - offset)
+            _ = bytes.withUnsafeBytes { buffer.append(UnsafeRawBufferPointer(rebasing: $0[offset..<offset + count])) }
+            offset += count
+            guard (try? await stream.writeAll(buffer.bytes, deadline: deadline)) != nil else { return }
+        }
+        stream.shutdownWrite()
+    }
+}

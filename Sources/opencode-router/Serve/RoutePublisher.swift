@@ -1,0 +1,140 @@
+internal import DataPlane
+internal import FoundationEssentials
+internal import LinuxIO
+internal import Observability
+internal import Routing
+internal import Sessions
+internal import Synchronization
+
+/// Turns every state of the session directory into a route table for the workers.
+final class RoutePublisher: ActivitySource {
+    private let plane: Workers
+    private let settings: RoutingSettings
+    private let directory: SessionDirectory
+    private let fixed: FixedRoutes
+    private let readiness: Readiness
+    /// The cells of sessions by id; they outlive tables.
+    private let cells = Mutex<[SessionID: ActivityCell]>([:])
+
+    init(
+        plane: Workers, settings: RoutingSettings, directory: SessionDirectory, fixed: FixedRoutes,
+        readiness: Readiness
+    ) {
+        self.plane = plane
+        self.settings = settings
+        self.directory = directory
+        self.fixed = fixed
+        self.readiness = readiness
+    }
+
+    /// Publishes until the directory ends or the task is cancelled.
+    func run() async {
+        var identities = IncarnationNumbers()
+        var generation: UInt64 = 0
+        for await snapshot in directory.updates(.everything) {
+            readiness.set(.directory, snapshot.inSync ? nil : snapshot.staleReason ?? "not in sync yet")
+            guard snapshot.isLoaded else { continue }
+            generation += 1
+            let routes = snapshot.sessions.map { route($0, &identities) }
+            forgetCells(of: snapshot)
+            identities.keep(snapshot.sessions)
+            plane.publish(
+                RouteTable(
+                    settings: settings, sessions: routes + fixed.routes, generation: generation,
+                    fallback: fixed.fallback))
+        }
+    }
+
+    private func route(_ session: Session, _ identities: inout IncarnationNumbers) -> SessionRoute {
+        let cell = cells.withLock { cells in
+            if let cell = cells[session.id] { return cell }
+            let cell = ActivityCell()
+            cells[session.id] = cell
+            return cell
+        }
+        let condition: SessionRoute.Condition =
+            switch session.state {
+            case .creating: .starting
+            case .running(let endpoint):
+                .running(
+                    UpstreamTarget(
+                        identity: identities.number(of: endpoint.incarnation), incarnation: endpoint.incarnation,
+                        address: endpoint.address, port: endpoint.port,
+                        authorization: endpoint.password.map(FixedRoutes.authorization)))
+            case .stopping: .stopping
+            case .stopped: .asleep
+            case .failed: .failed
+            }
+        return SessionRoute(
+            id: session.id.rawValue, owner: Array(session.owner.utf8), condition: condition, activity: cell,
+            attachPassword: session.attachPassword.map { Array($0.utf8) })
+    }
+
+    private func forgetCells(of snapshot: DirectorySnapshot) {
+        cells.withLock { cells in
+            guard cells.count > snapshot.sessions.count else { return }
+            let ids = Set(snapshot.sessions.map(\.id))
+            cells = cells.filter { ids.contains($0.key) }
+        }
+    }
+
+    func lastUse(of id: SessionID) async -> RecentUse? {
+        guard let cell = cells.withLock({ $0[id] }) else { return nil }
+        let used = cell.lastUse
+        guard used > 0 else { return nil }
+        let ago = Int64(Deadline.current().milliseconds) - used
+        return RecentUse(ago: .milliseconds(max(0, ago)), source: cell.openTunnels > 0 ? .tunnel : .request)
+    }
+}
+
+/// A number for every incarnation of a session, never used twice: what connections are pooled by.
+struct IncarnationNumbers {
+    private var numbers: [String: UInt64] = [:]
+    /// Low numbers are the fixed routes'.
+    private var last: UInt64 = 1 << 32
+
+    mutating func number(of incarnation: String) -> UInt64 {
+        if let number = numbers[incarnation] { return number }
+        last += 1
+        numbers[incarnation] = last
+        return last
+    }
+
+    /// Forgets incarnations that no session has any more.
+    mutating func keep(_ sessions: [Session]) {
+        guard numbers.count > sessions.count * 2 + 64 else { return }
+        var current: Set<String> = []
+        for session in sessions {
+            if case .running(let endpoint) = session.state { current.insert(endpoint.incarnation) }
+        }
+        numbers = numbers.filter { current.contains($0.key) }
+    }
+}
+
+/// The session hosts of development that lead to fixed places (DEV_ROUTES, DEV_POD_PROXY_TARGET).
+struct FixedRoutes: Sendable {
+    let routes: [SessionRoute]
+    let fallback: SessionRoute?
+
+    init(_ settings: Settings.DevelopmentRoutes) {
+        routes = settings.routes.enumerated().map { number, route in
+            SessionRoute(
+                id: route.id.rawValue, owner: Array(route.owner.utf8),
+                condition: .running(Self.target(route.endpoint, identity: UInt64(number) + 2)))
+        }
+        fallback = settings.everything.map {
+            SessionRoute(id: 0, owner: [], condition: .running(Self.target($0, identity: 1)), ownedByAnyone: true)
+        }
+    }
+
+    private static func target(_ endpoint: SessionEndpoint, identity: UInt64) -> UpstreamTarget {
+        UpstreamTarget(
+            identity: identity, incarnation: endpoint.incarnation, address: endpoint.address, port: endpoint.port,
+            authorization: endpoint.password.map(authorization))
+    }
+
+    /// HTTP Basic as opencode expects it: user `opencode` and the run's password (RFC 7617).
+    static func authorization(password: String) -> [UInt8] {
+        Array("Basic \(Data("opencode:\(password)".utf8).base64EncodedString())".utf8)
+    }
+}

@@ -1,0 +1,31 @@
+internal import DataPlane
+internal import Observability
+internal import ServiceLifecycle
+
+/// A part that runs until the router shuts down, and ends by cancellation.
+struct LoopService: Service {
+    private let name: String
+    private let body: @Sendable () async -> Void
+
+    init(_ name: String, _ body: @escaping @Sendable () async -> Void) {
+        self.name = name
+        self.body = body
+    }
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown { await body() }
+    }
+}
+
+/// Waits for the signal to stop, then says "not ready", stops accepting and lets what runs finish.
+struct DrainService: Service {
+    let plane: Workers
+    let readiness: Readiness
+    let limit: Duration
+
+    func run() async throws {
+        try? await gracefulShutdown()
+        readiness.drain()
+        await plane.drain(within: limit)
+    }
+}
