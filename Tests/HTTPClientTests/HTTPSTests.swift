@@ -1,0 +1,63 @@
+import HTTPClient
+import TLS
+import Testing
+
+private let authority = TestAuthority.shared
+
+@Suite("https")
+struct HTTPSTests {
+    private func client() async throws -> HTTPClient {
+        var configuration = HTTPClient.Configuration()
+        configuration.tls.trust = .onlyFile(authority.files("authority.pem"))
+        return try await HTTPClient.standalone(configuration: configuration)
+    }
+
+    @Test("An https server is asked like any other")
+    func plain() async throws {
+        authority.files.write("answer", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+        let (server, port) = authority.server("server", ["-HTTP"])
+        let client = try await client()
+        for host in ["localhost", "127.0.0.1"] {
+            let answer = try await client.collect(ClientRequest(.get, HTTPURL("https://\(host):\(port)/answer")))
+            #expect(answer.text == "hello")
+        }
+        withExtendedLifetime(server) {}
+    }
+
+    @Test("A certificate that does not fit is told as such")
+    func untrusted() async throws {
+        let (server, port) = authority.server("other", ["-HTTP"])
+        let client = try await client()
+        let error = try await failure(of: ClientRequest(.get, HTTPURL("https://localhost:\(port)/")), client)
+        #expect(error?.cause == .tls(.untrusted(reason: "hostname mismatch")))
+        #expect(
+            error?.description
+                == "GET https://localhost:\(port)/: the server's certificate is not trusted: hostname mismatch")
+        withExtendedLifetime(server) {}
+    }
+
+    @Test("A request may bring its own trust, and connections of one trust do not serve another")
+    func ownTrust() async throws {
+        authority.files.write("answer", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+        let (server, port) = authority.server("foreign", ["-HTTP"])
+        let client = try await client()
+        var request = ClientRequest(.get, try HTTPURL("https://127.0.0.1:\(port)/answer"))
+        #expect(try await failure(of: request, client) != nil)
+        request.tls = TLSConfiguration(trust: .only(pem: authority.files.read("stranger.pem")))
+        #expect(try await client.collect(request).text == "hello")
+        request.tls = nil
+        #expect(try await failure(of: request, client) != nil)
+        withExtendedLifetime(server) {}
+    }
+
+    @Test("A server that does not speak TLS is told as such")
+    func notTLS() async throws {
+        let server = ScriptedServer { connection in
+            // Not TLS at all.
+            connection.send("HTTP/1.1 400 Bad Request\r\n\r\n")
+            _ = connection.endsSilently()
+        }
+        let error = try await failure(of: ClientRequest(.get, HTTPURL("https://127.0.0.1:\(server.port)/")), client())
+        #expect(error?.cause == .tls(.failed(reason: "wrong version number")))
+    }
+}
