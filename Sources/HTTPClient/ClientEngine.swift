@@ -41,6 +41,9 @@ final class ClientEngine {
     }
 
     /// One exchange, repeated once if a connection from the pool turns out to be dead before the answer's first byte.
+    ///
+    /// What must not be sent twice gets a new connection: a server may just be ending an idle one, and nobody could
+    /// tell whether it took the request first (RFC 9112 §9.3.1).
     private func once(_ request: ClientRequest, deadline: Deadline, on loop: isolated Loop)
         async throws(HTTPClientError.Cause) -> (ClientResponseHead, ClientExchange)
     {
@@ -50,13 +53,13 @@ final class ClientEngine {
             origin: request.url.origin,
             tls: request.url.origin.scheme == .https ? request.tls ?? configuration.tls : nil,
             addresses: request.addresses)
-        if let connection = pool.checkOut(key) {
+        if request.method.isIdempotent, let connection = pool.checkOut(key) {
             let exchange = ClientExchange(connection, pool: pool, request: request, deadline: deadline, on: executor)
             do {
                 return (try await exchange.begin(head: head, body: request.body), exchange)
             } catch {
                 exchange.abort()
-                guard error.isConnectionLoss, !exchange.hasAnswerBytes, request.method.isIdempotent else { throw error }
+                guard error.isConnectionLoss, !exchange.hasAnswerBytes else { throw error }
             }
         }
         let connection = try await open(key, request: request, deadline: deadline)

@@ -75,7 +75,7 @@ struct PoolTests {
         #expect(server.connections == 3)
     }
 
-    @Test("A reused connection that dies under a GET is replaced once; under a POST it is an error")
+    @Test("A reused connection that dies under a request is replaced once")
     func retry() async throws {
         // The first connection answers once and dies on the second request, after having read it.
         let server = ScriptedServer { connection in
@@ -89,16 +89,28 @@ struct PoolTests {
         #expect(try await client.collect(ClientRequest(.get, url(server))).text == "ok")
         #expect(try await client.collect(ClientRequest(.get, url(server))).text == "ok")
         #expect(server.connections == 2)
+    }
 
-        let other = ScriptedServer { connection in
-            _ = connection.readHead()
-            connection.send(ok)
+    @Test("A new connection that dies is an error, whatever the method", arguments: [ClientMethod.get, .post])
+    func noRetry(method: ClientMethod) async throws {
+        let server = ScriptedServer { connection in
             _ = connection.readHead()
             connection.reset()
         }
-        #expect(try await client.collect(ClientRequest(.get, url(other))).text == "ok")
-        #expect(try await failure(of: ClientRequest(.post, url(other)), client) != nil)
-        #expect(other.connections == 1)
+        #expect(try await failure(of: ClientRequest(method, url(server))) != nil)
+        #expect(server.connections == 1)
+    }
+
+    @Test("What must not be sent twice never rides on a connection that may be dying")
+    func fresh() async throws {
+        let server = ScriptedServer { connection in
+            while connection.readHead() != nil { connection.send(ok) }
+        }
+        let client = try await client()
+        for _ in 0..<3 { #expect(try await client.collect(ClientRequest(.post, url(server))).text == "ok") }
+        #expect(server.connections == 3)
+        #expect(try await client.collect(ClientRequest(.get, url(server))).text == "ok")
+        #expect(server.connections == 3)
     }
 
     @Test("A connection that a trusting request opened does not serve a distrustful one")
