@@ -1,0 +1,66 @@
+# What one needs to run, test and change opencode-router. `make help` lists it.
+SHELL := /bin/bash
+SWIFT ?= swift
+BUILD := $(SWIFT) build
+# A binary that carries Swift's libraries with it, so that it runs where no toolchain is.
+RELEASE := $(BUILD) -c release --static-swift-stdlib
+BINARY = $(shell $(RELEASE) --show-bin-path)/opencode-router
+VENV := .venv
+SWIFT_SOURCES := Sources Tests Package.swift
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test test-fast unit end-to-end browser format lint docs bench clean \
+	dependencies test-dependencies toolchain
+
+help: ## Show the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## Build the release and serve on http://localhost:3000 in development mode.
+	@echo "opencode-router: http://localhost:$${PORT:-3000}"
+	@DEVELOPMENT=$${DEVELOPMENT:-true} DEV_EMAIL=$${DEV_EMAIL:-$$(git config user.email || echo dev@localhost)} \
+		exec $(BINARY) serve $(ARGS)
+
+build: dependencies ## Build the release binary.
+	@$(RELEASE) --product opencode-router
+
+test: dependencies test-dependencies ## Run every test, from formatting to the browser.
+	@$(VENV)/bin/python Tests/run.py
+
+test-fast: dependencies test-dependencies ## Run the checks and unit tests only.
+	@$(VENV)/bin/python Tests/run.py format layers unit
+
+unit: dependencies ## Run the unit tests.
+	@$(SWIFT) test
+
+end-to-end: build test-dependencies ## Run the tests through the real binary.
+	@$(VENV)/bin/python -m pytest Tests/EndToEnd
+
+browser: build test-dependencies ## Run the tests in a real browser.
+	@$(VENV)/bin/python -m pytest Tests/Browser
+
+format: toolchain ## Format the Swift sources.
+	@$(SWIFT) format -i -r $(SWIFT_SOURCES)
+
+lint: toolchain ## Check the format of the Swift sources.
+	@$(SWIFT) format lint --strict -r $(SWIFT_SOURCES)
+
+docs: dependencies ## Write docs/configuration.md from the settings' declarations.
+	@$(BUILD) --product opencode-router
+	@$$($(BUILD) --show-bin-path)/opencode-router reference > docs/configuration.md
+
+bench: build test-dependencies ## Measure the proxy against a plain upstream on this machine.
+	@$(VENV)/bin/python Tests/Bench/bench.py $(BINARY)
+
+clean: ## Remove what building made.
+	@rm -rf .build .build-* $(VENV)
+
+toolchain:
+	@command -v $(SWIFT) >/dev/null || { \
+		echo "swift is not on PATH; opencode-router needs Swift 6.3: https://www.swift.org/install/linux/" >&2; exit 1; }
+
+dependencies: toolchain
+	@Tests/Support/install.sh packages build
+
+test-dependencies:
+	@Tests/Support/install.sh packages test
+	@Tests/Support/install.sh python $(VENV)

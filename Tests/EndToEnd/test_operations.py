@@ -1,0 +1,185 @@
+"""What an operator sees: the command line, numbers, health, the end of a process."""
+
+import re
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from harness.http1 import EventStream
+from harness.router import binary, clean_environment
+
+
+def run(*arguments, **settings):
+    return subprocess.run(
+        [binary(), *arguments], env=clean_environment(**settings), capture_output=True, text=True, timeout=20)
+
+
+@pytest.mark.parametrize("settings,expected", [
+    ({}, "ROUTER_DOMAIN: not set"),
+    ({"DEVELOPMENT": "true", "PORT": "eighty"}, "PORT=eighty: expected a whole number from 0 to 65535"),
+    ({"ROUTER_DOMAIN": "example.com"}, "AUTH_SECRET: not set, and neither is TRUSTED_PROXIES"),
+    ({"DEVELOPMENT": "true", "BIND_ADDRESS": "0.0.0.0", "DEV_EMAIL": "a@b.c"}, "DEV_EMAIL=a@b.c: only with a loopback"),
+    ({"DEVELOPMENT": "true", "AUTH_SECRET": "short-secret"}, "AUTH_SECRET=(redacted): expected"),
+])
+def test_a_wrong_value_stops_the_start_with_a_line_that_names_it(settings, expected):
+    done = run("serve", **settings)
+    assert done.returncode == 78
+    assert done.stdout == ""
+    assert any(line.startswith(f"opencode-router: {expected}") for line in done.stderr.splitlines()), done.stderr
+    assert "short-secret" not in done.stderr
+
+
+def test_a_misspelt_flag_stops_the_start_with_the_one_that_was_meant():
+    done = run("serve", "--prot", "80")
+    assert done.returncode == 78
+    assert done.stderr == "opencode-router: unknown option --prot; did you mean --port?\n"
+
+
+def test_check_config_prints_what_is_in_force_without_secrets():
+    done = run("check-config", "--port=4000", DEVELOPMENT="true", ADMIN_SECRET="hunter2-hunter2")
+    assert done.returncode == 0
+    assert "PORT=4000  # flag" in done.stdout
+    assert "ADMIN_SECRET=(redacted)  # environment" in done.stdout
+    assert "hunter2" not in done.stdout + done.stderr
+
+
+def test_help_names_every_setting():
+    text = run("serve", "--help").stdout
+    for name in ["ROUTER_DOMAIN", "--router-domain", "IDLE_TIMEOUT_MINUTES", "AUTH_SECRET_FILE", "STATE_DIR"]:
+        assert name in text
+
+
+def test_version_is_one_line():
+    done = run("version")
+    assert re.fullmatch(r"opencode-router \d+\.\d+\.\d+\S*\n", done.stdout), done.stdout
+
+
+def test_the_port_that_is_taken_is_named(router):
+    done = run("serve", DEVELOPMENT="true", PORT=router.port, STATE_DIR=router.folder / "other",
+               PUBLIC_DIR=router.settings["PUBLIC_DIR"], METRICS_PORT=0, POD_PORT=0, ATTACH_PORT=0, LOG_FORMAT="text")
+    assert done.returncode != 0
+    assert str(router.port) in done.stderr
+
+
+def test_healthcheck_asks_the_operations_listener(router):
+    assert run("healthcheck", METRICS_PORT=router.metrics_port).returncode == 0
+    assert run("healthcheck", "--path", "/readyz", METRICS_PORT=router.metrics_port).returncode == 0
+    assert run("healthcheck", "--path", "/nothing", METRICS_PORT=router.metrics_port).returncode == 1
+
+
+def test_health_and_readiness(router):
+    assert router.operations("/healthz").status == 200
+    assert router.operations("/readyz").status == 200
+    assert router.operations("/").status == 404
+
+
+def samples(router, accept=None):
+    answer = router.operations("/metrics", {"Accept": accept} if accept else None)
+    assert answer.status == 200
+    found = {}
+    for line in answer.text.splitlines():
+        if not line.startswith("#"):
+            name, _, value = line.rpartition(" ")
+            found[name] = float(value)
+    return found
+
+
+def total(found, name, **labels):
+    return sum(value for key, value in found.items() if key.partition("{")[0] == name and all(
+        f'{label}="{wanted}"' in key for label, wanted in labels.items()))
+
+
+def test_requests_add_up(router, session):
+    before = samples(router)
+    host = router.session_host(session)
+    with router.connect() as connection:
+        for _ in range(50):
+            connection.request("GET", "/demo/request", host)
+        for _ in range(30):
+            connection.request("GET", "/api/me", router.host)
+        for _ in range(20):
+            connection.request("HEAD", "/", router.host)
+        for _ in range(10):
+            connection.request("GET", "/", f"000000000000.{router.domain}")
+    after = samples(router)
+
+    def grown(**labels):
+        name = "opencode_router_requests_total"
+        return total(after, name, **labels) - total(before, name, **labels)
+
+    assert grown(route="session", method="get", status="2xx") == 50
+    assert grown(route="api", method="get") >= 30
+    assert grown(route="asset", method="head", status="2xx") == 20
+    refused = "opencode_router_refusals_total"
+    assert total(after, refused) - total(before, refused) == 10
+    assert after["process_resident_memory_bytes"] > 1e6
+
+
+def test_downloads_are_counted_by_the_way_they_went(router, session):
+    before = samples(router)
+    with router.connect() as connection:
+        body = connection.request("GET", f"/demo/bytes?count={8 << 20}", router.session_host(session)).body
+    assert len(body) == 8 << 20
+    after = samples(router)
+    name = "opencode_router_body_bytes_total"
+    moved = total(after, name, direction="to_client") - total(before, name, direction="to_client")
+    assert moved >= 8 << 20
+
+
+@pytest.mark.parametrize("accept,kind", [
+    (None, "text/plain; version=0.0.4"), ("application/openmetrics-text; version=1.0.0", "application/openmetrics-text"),
+])
+def test_a_scrape_is_small_and_quick(router, accept, kind):
+    start = time.monotonic()
+    answer = router.operations("/metrics", {"Accept": accept} if accept else None)
+    assert time.monotonic() - start < 0.25
+    assert answer.fields["Content-Type"].startswith(kind)
+    assert len(answer.body) < 64 << 10
+
+
+def test_promtool_finds_nothing_to_say(router):
+    if not shutil.which("promtool"):
+        pytest.skip("promtool is not installed")
+    text = router.operations("/metrics").body
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, timeout=20)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_log_lines_are_json_with_constant_messages(router):
+    for line in router.lines(everything=True):
+        assert "time" in line and "level" in line, line
+
+
+def test_sigterm_drains_and_ends_with_0(start_router, repositories):
+    router = start_router(DRAIN_SECONDS=5)
+    session = router.create(repositories.story, "main")
+    host = router.session_host(session)
+    with router.connect() as idle, router.connect() as busy:
+        assert idle.request("GET", "/", router.host).status == 200
+        busy.send(busy.head("PUT", "/demo/upload/draining", host, {
+            "Origin": f"http://{host}", "Content-Length": 10}) + b"hello")
+        time.sleep(0.2)
+        router.signal()
+        end = time.monotonic() + 3
+        while router.operations("/readyz").status != 503 and time.monotonic() < end:
+            time.sleep(0.02)
+        # What runs may finish.
+        busy.send(b"world")
+        assert busy.read_response("PUT").status == 201
+        assert idle.at_end()
+    assert router.wait(10) == 0
+    assert router.descendants() == []
+
+
+def test_an_event_stream_ends_when_the_drain_does(start_router, repositories):
+    router = start_router(DRAIN_SECONDS=1)
+    session = router.create(repositories.story, "main")
+    with router.connect() as connection:
+        stream = EventStream(connection, "/event", router.session_host(session))
+        next(stream.events(5))
+        start = time.monotonic()
+        router.signal()
+        assert router.wait(15) == 0
+        assert time.monotonic() - start < 10

@@ -1,0 +1,56 @@
+#!/bin/bash
+# Installs what is missing: `install.sh packages build|test` Debian packages, `install.sh python FOLDER` a virtual
+# environment with the test tools. Installs nothing that is there already.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+build_packages=(git pkg-config libssl-dev zlib1g-dev libbrotli-dev)
+test_packages=(python3 python3-venv curl binutils chromium)
+
+retry() {
+    # Package mirrors fail now and then; a broken one fails three times.
+    for attempt in 1 2 3; do
+        if "$@"; then return 0; fi
+        sleep $((attempt * 5))
+    done
+    return 1
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+packages() {
+    local missing=()
+    for package in "$@"; do
+        if ! dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q "ok installed"; then
+            missing+=("$package")
+        fi
+    done
+    if [ ${#missing[@]} = 0 ]; then return 0; fi
+    if ! command -v apt-get >/dev/null; then
+        echo "please install the equivalents of these Debian packages: ${missing[*]}" >&2
+        return 1
+    fi
+    echo "installing ${missing[*]}" >&2
+    export DEBIAN_FRONTEND=noninteractive
+    retry as_root apt-get update -qq
+    retry as_root apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+python() {
+    local folder=$1 wanted
+    wanted=$(sha256sum Tests/requirements.txt)
+    if [ "$(cat "$folder/installed" 2>/dev/null)" = "$wanted" ]; then return 0; fi
+    echo "installing the test tools into $folder" >&2
+    python3 -m venv "$folder"
+    retry "$folder/bin/pip" install -q --disable-pip-version-check -r Tests/requirements.txt
+    echo "$wanted" > "$folder/installed"
+}
+
+case "$1 $2" in
+    "packages build") packages "${build_packages[@]}" ;;
+    "packages test") packages "${test_packages[@]}" ;;
+    python\ *) python "$2" ;;
+    *) echo "usage: install.sh packages build|test, install.sh python FOLDER" >&2; exit 2 ;;
+esac
