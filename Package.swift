@@ -97,7 +97,7 @@ let package = Package(
         tests(of: "Routing", ["HTTPWire", "Identity"]),
         tests(of: "Identity", ["HTTPWire"]),
         tests(of: "TLS", ["LinuxIO"]),
-        tests(of: "Assets", ["LinuxIO", "HTTPWire"]),
+        tests(of: "Assets", ["LinuxIO", "HTTPWire", "Identity", "CZlib", "CBrotli"]),
         tests(of: "HTTPClient", ["LinuxIO", "TLS", "HTTPWire"]),
         tests(of: "GitRemote", ["HTTPClient", "LinuxIO"]),
         tests(of: "RouterAPI", ["Sessions", "Identity", "GitRemote", httpTypes, logging]),
