@@ -2,6 +2,7 @@
 import { announce } from "./announce.js";
 import { ApiError, call, callText, sentence } from "./api.js";
 import { toast } from "./components/toast.js";
+import { idleMinutes } from "./preferences.js";
 import { applySession, removeSession, titleOf } from "./sessions.js";
 import { store } from "./store.js";
 import { t } from "./text.js";
@@ -112,6 +113,9 @@ export function deleteSession(session) {
  */
 export async function createSession(wish) {
     const answer = await call("/api/sessions", { method: "POST", body: wish, timeout: 60_000 });
+    const minutes = idleMinutes();
+    // A wish beside the order: the session starts with or without it.
+    if (minutes) call(`/api/sessions/${answer.hash}/idle-timeout`, { method: "PUT", body: { minutes } }).catch(() => {});
     if (!store.state.sessions.has(answer.hash)) {
         applySession({
             hash: answer.hash,
@@ -204,6 +208,21 @@ export async function keepAlive(session) {
     try {
         await call(`/api/sessions/${session.hash}/keep-alive`, { method: "POST" });
         toast({ text: t("toast.kept", { title: titleOf(session) }) });
+    } catch (error) {
+        toast({ text: sentence(error), kind: "error" });
+    }
+}
+
+/**
+ * Changes after how long without use this session stops.
+ *
+ * @param {Session} session
+ * @param {number} minutes
+ */
+export async function setIdleTime(session, minutes) {
+    try {
+        await call(`/api/sessions/${session.hash}/idle-timeout`, { method: "PUT", body: { minutes } });
+        toast({ text: t("toast.idle", { title: titleOf(session), minutes }) });
     } catch (error) {
         toast({ text: sentence(error), kind: "error" });
     }

@@ -3,7 +3,6 @@ import { mountAnnouncer } from "./announce.js";
 import { call } from "./api.js";
 import { banner } from "./components/banner.js";
 import { header } from "./components/header.js";
-import { closeMenu } from "./components/menu.js";
 import { mountToasts } from "./components/toast.js";
 import { h } from "./dom.js";
 import { goLive } from "./live.js";
@@ -22,10 +21,30 @@ import { home } from "./views/home.js";
 const views = {
     home: () => home,
     session: async () => (await import("./views/starting.js")).starting,
-    settings: async () => (await import("./views/settings.js")).settings,
-    admin: async () => (await import("./views/admin.js")).admin,
+    settings: async () => (await withStyles("/styles/settings.css", import("./views/settings.js"))).settings,
+    admin: async () => (await withStyles("/styles/settings.css", import("./views/admin.js"))).admin,
     missing: async () => (await import("./views/missing.js")).missing,
 };
+
+/**
+ * A screen whose styles the first paint does not need either.
+ *
+ * @template T
+ * @param {string} href
+ * @param {Promise<T>} view
+ * @returns {Promise<T>}
+ */
+async function withStyles(href, view) {
+    if (!document.querySelector(`link[href="${href}"]`)) {
+        const link = h("link", { rel: "stylesheet", href });
+        const loaded = new Promise((resolve) => {
+            link.onload = link.onerror = resolve;
+        });
+        document.head.append(link);
+        await loaded;
+    }
+    return view;
+}
 
 const page = h("div", { class: "page" });
 let endView = () => {};
@@ -39,7 +58,7 @@ async function show() {
     const view = chosen instanceof Promise ? await chosen : chosen;
     if (mine !== showing) return;
     endView();
-    closeMenu();
+    window.dispatchEvent(new Event("screenchange"));
     const outlet = h("main", { class: `main main-${route.name}`, id: "main", tabindex: "-1" });
     const top = header(route.name);
     const skip = h("a", { class: "skip", href: "#main" }, t("app.skip"));
@@ -77,5 +96,9 @@ window.addEventListener("languagechosen", () => void applyLanguage().then(show))
 void show();
 void loadMe();
 goLive();
-// The next screen after this one is the starting screen: it should not have to be waited for.
-window.requestIdleCallback?.(() => void import("./views/starting.js"));
+// What comes next should not have to be waited for.
+const idle = window.requestIdleCallback ?? window.setTimeout;
+idle(() => {
+    void import("./views/starting.js");
+    void import("./components/session-menu.js");
+});

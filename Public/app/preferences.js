@@ -98,3 +98,14 @@ export function draft() {
 export function setDraft(value) {
     write(passing, "draft", value ? JSON.stringify(value) : null);
 }
+
+/** After how many idle minutes sessions started here stop; null leaves it to the installation. */
+export function idleMinutes() {
+    const minutes = Number(read(lasting, "idleMinutes"));
+    return Number.isInteger(minutes) && minutes > 0 ? minutes : null;
+}
+
+/** @param {number | null} minutes */
+export function setIdleMinutes(minutes) {
+    write(lasting, "idleMinutes", minutes === null ? null : String(minutes));
+}

@@ -46,16 +46,6 @@ export function repositoryName(address) {
 }
 
 /**
- * `owner/name` if the address is GitHub's, else null.
- *
- * @param {string} address
- */
-export function gitHubName(address) {
-    const match = /^https:\/\/github\.com\/([^/]+)\/([^/]+?)(?:\.git)?\/?$/i.exec(address);
-    return match ? `${match[1]}/${match[2]}` : null;
-}
-
-/**
  * Whether git would take the name for a branch (git-check-ref-format).
  *
  * @param {string} name

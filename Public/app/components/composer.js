@@ -3,7 +3,7 @@ import { createSession } from "../actions.js";
 import { ApiError, call, sentence } from "../api.js";
 import { h, setText, uniqueID } from "../dom.js";
 import { draft, setDraft } from "../preferences.js";
-import { gitHubName, inventBranch, isBranchName, isRepositoryAddress, repositoryAddress, repositoryName } from "../repository.js";
+import { inventBranch, isBranchName, isRepositoryAddress, repositoryAddress, repositoryName } from "../repository.js";
 import { go } from "../routes.js";
 import { activityOf, linkOf } from "../sessions.js";
 import { store } from "../store.js";
@@ -239,11 +239,9 @@ export class SessionComposer extends HTMLElement {
         if (!isRepositoryAddress(address)) return;
         let branches = branchesOf.get(address);
         if (!branches) {
-            const name = gitHubName(address);
-            const query = new URLSearchParams(name ? { repo: name, repoUrl: address } : { repo: address, repoUrl: address });
-            branches = call(`/api/user/repos/branches?${query}`, { tokenMayMiss: true }).then(
+            branches = call(`/api/user/repos/branches?${new URLSearchParams({ repo: address })}`, { tokenMayMiss: true }).then(
                 (list) => (Array.isArray(list) ? list : []).map((/** @type {any} */ one) => ({
-                    value: String(one.name), note: one.isDefault ? t("form.source.default") : "",
+                    value: String(one.name), note: one.default ? t("form.source.default") : "",
                 })),
                 () => {
                     branchesOf.delete(address);

@@ -1,54 +1,82 @@
-/** A question that must be answered before anything happens. */
+/** Questions that must be answered before anything happens. */
 import { h, uniqueID } from "../dom.js";
 import { t } from "../text.js";
 
 /**
+ * @typedef {object} Question
+ * @property {string} title
+ * @property {(string | null | false)[]} text Paragraphs.
+ * @property {string} confirm The words of the button that does it.
+ * @property {boolean} [dangerous]
+ * @property {string | null} [subject] What it is about, shown between title and text.
+ */
+
+/**
  * Asks, and answers whether it was confirmed. Escape and a click beside it mean no.
  *
- * @param {object} question
- * @param {string} question.title
- * @param {(string | null | false)[]} question.text Paragraphs.
- * @param {string} question.confirm The words of the button that does it.
- * @param {boolean} [question.dangerous]
- * @param {string | null} [question.subject] What it is about, shown between title and text.
- * @param {string | null} [question.mustType] Confirming needs this typed.
+ * @param {Question & {mustType?: string | null}} question `mustType`: confirming needs this typed.
  * @returns {Promise<boolean>}
  */
-export function ask({ title, text, confirm, dangerous = false, subject, mustType }) {
+export async function ask({ mustType, ...question }) {
+    if (!mustType) return (await open(question, null)) !== null;
+    const input = h("input", { class: "input", autocomplete: "off", spellcheck: "false", autocapitalize: "off" });
+    return (await open(question, {
+        input, label: t("delete.type", { branch: mustType }), good: () => input.value.trim() === mustType,
+    })) !== null;
+}
+
+/**
+ * Asks for a value; null means no. The button waits until the browser finds the value valid.
+ *
+ * @param {Question & {label: string, input: HTMLInputElement}} question
+ * @returns {Promise<string | null>}
+ */
+export function askFor({ label, input, ...question }) {
+    return open(question, { input, label, good: () => input.checkValidity() });
+}
+
+/**
+ * @param {Question} question
+ * @param {{input: HTMLInputElement, label: string, good: () => boolean} | null} field
+ * @returns {Promise<string | null>} What was in the field (empty without one), or null for no.
+ */
+function open({ title, text, confirm, dangerous = false, subject }, field) {
     const titleID = uniqueID();
     const textID = uniqueID();
-    const inputID = uniqueID();
     const button = h("button", {
-        class: dangerous ? "button button-danger" : "button button-primary", value: "yes", disabled: Boolean(mustType),
+        class: dangerous ? "button button-danger" : "button button-primary", value: "yes", disabled: field && !field.good(),
     }, confirm);
-    const input = mustType
-        ? h("input", {
-            id: inputID, class: "input", autocomplete: "off", spellcheck: "false", autocapitalize: "off",
-            oninput: () => {
-                button.disabled = input?.value.trim() !== mustType;
-            },
-        })
-        : null;
+    if (field) {
+        field.input.id = uniqueID();
+        field.input.addEventListener("input", () => {
+            button.disabled = !field.good();
+        });
+    }
+    const cancel = h("button", {
+        class: "button", type: "button", autofocus: !field, onclick: () => dialog.close("no"),
+    }, t("action.cancel"));
     const form = h("form", { method: "dialog" },
         h("h2", { id: titleID }, title),
         subject && h("p", { class: "dialog-subject" }, subject),
         h("div", { id: textID, class: "dialog-text" }, ...text.map((line) => line && h("p", {}, line))),
-        input && h("div", { class: "field" }, h("label", { for: inputID }, t("delete.type", { branch: mustType ?? "" })), input),
-        h("div", { class: "dialog-buttons" },
-            h("button", { class: "button", value: "no", formnovalidate: true, autofocus: !input, type: "button",
-                onclick: () => dialog.close("no") }, t("action.cancel")),
-            button));
+        field && h("div", { class: "field" }, h("label", { for: field.input.id }, field.label), field.input),
+        h("div", { class: "dialog-buttons" }, cancel, button));
     const dialog = h("dialog", { class: "dialog", "aria-labelledby": titleID, "aria-describedby": textID }, form);
     const before = document.activeElement;
     document.body.append(dialog);
+    // Only a click that also began beside the dialog closes it: selecting text may end there.
+    let began = false;
+    dialog.addEventListener("pointerdown", (event) => {
+        began = event.target === dialog;
+    });
     dialog.addEventListener("click", (event) => {
-        if (event.target === dialog) dialog.close("no");
+        if (event.target === dialog && began) dialog.close("no");
     });
     return new Promise((resolve) => {
         dialog.addEventListener("close", () => {
             dialog.remove();
             if (before instanceof HTMLElement && before.isConnected) before.focus();
-            resolve(dialog.returnValue === "yes");
+            resolve(dialog.returnValue === "yes" ? field?.input.value.trim() ?? "" : null);
         });
         dialog.returnValue = "no";
         dialog.showModal();

@@ -96,7 +96,5 @@ export function openMenu(button, label, items) {
     closeOpen = () => close(false);
 }
 
-/** Closes the open menu, if any: its screen goes away. */
-export function closeMenu() {
-    closeOpen?.();
-}
+// The screen that it belongs to goes away.
+window.addEventListener("screenchange", () => closeOpen?.());

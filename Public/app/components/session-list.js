@@ -9,7 +9,6 @@ import { store } from "../store.js";
 import { t } from "../text.js";
 import { eachSecond } from "../time.js";
 import { icon } from "./icons.js";
-import { askToDelete } from "./session-menu.js";
 import { SessionRow } from "./session-row.js";
 
 /** @typedef {import("../sessions.js").Group} Group */
@@ -235,7 +234,7 @@ export class SessionList extends HTMLElement {
         if (event.key === "ArrowDown") rows[Math.min(index + 1, rows.length - 1)].focus();
         else if (event.key === "ArrowUp" && index === 0) this.focusFilter();
         else if (event.key === "ArrowUp") rows[index - 1].focus();
-        else if (event.key === "Delete") void askToDelete(row.session);
+        else if (event.key === "Delete") void import("./session-menu.js").then((menu) => menu.askToDelete(row.session));
         else return;
         event.preventDefault();
     }

@@ -1,11 +1,13 @@
 /** Everything that can be done with one session. */
 import {
-    copy, copyAttachCommand, deleteSession, downloadLog, keepAlive, linkToShare, startSession, stopSession,
+    copy, copyAttachCommand, deleteSession, downloadLog, keepAlive, linkToShare, setIdleTime, startSession, stopSession,
 } from "../actions.js";
 import { go } from "../routes.js";
 import { holdsWork, linkOf, repositoryOf, stopsAt, titleOf } from "../sessions.js";
 import { plural, t } from "../text.js";
-import { ask } from "./dialog.js";
+import { h } from "../dom.js";
+import { store } from "../store.js";
+import { ask, askFor } from "./dialog.js";
 import { openMenu } from "./menu.js";
 
 /** @typedef {import("../types.js").Session} Session */
@@ -26,6 +28,8 @@ export function openSessionMenu(button, session) {
         state === "stopped" && { label: t("action.start"), run: () => void startSession(session) },
         state === "failed" && { label: t("action.retry"), run: () => void startSession(session) },
         state === "running" && stopsAt(session) !== null && { label: t("action.keep"), run: () => void keepAlive(session) },
+        session.idleTimeoutMinutes !== undefined && (store.state.me?.limits?.maximumIdleTimeoutMinutes ?? 0) > 0
+            && { label: t("idle.action"), run: () => void askForIdleTime(session) },
         { label: t("action.copyLink"), run: () => void copy(linkToShare(session), t("toast.linkCopied")), apart: true },
         state === "running" && { label: t("action.copyAttach"), run: () => void copyAttachCommand(session) },
         { label: t("action.log"), run: () => void downloadLog(session) },
@@ -74,4 +78,21 @@ export async function askToDelete(session) {
         mustType: holdsWork(session) ? session.branch : null,
     });
     return yes && deleteSession(session);
+}
+
+/**
+ * Asks how long this session may be idle.
+ *
+ * @param {Session} session
+ */
+async function askForIdleTime(session) {
+    const max = store.state.me?.limits?.maximumIdleTimeoutMinutes ?? 1;
+    const input = h("input", {
+        class: "input", type: "number", min: 1, max, step: 1, required: true, value: session.idleTimeoutMinutes || null,
+    });
+    const minutes = await askFor({
+        title: t("idle.title"), subject: subject(session), text: [t("idle.text", { max })], label: t("idle.label"), input,
+        confirm: t("idle.confirm"),
+    });
+    if (minutes !== null) await setIdleTime(session, Number(minutes));
 }

@@ -5,7 +5,6 @@ import { activityOf, linkOf, repositoryOf, shownState, stopsAt, titleOf } from "
 import { maybe, t } from "../text.js";
 import { exact, relative, TimeAgo } from "../time.js";
 import { icon } from "./icons.js";
-import { openSessionMenu } from "./session-menu.js";
 
 /**
  * @typedef {import("../types.js").Session} Session
@@ -43,7 +42,10 @@ export class SessionRow {
         this.session = session;
         this.pending = pending;
         this.#again.addEventListener("click", () => void startSession(this.session));
-        this.#more.addEventListener("click", () => openSessionMenu(this.#more, this.session));
+        this.#more.addEventListener("click", async () => {
+            // The menu is not needed for the first look at the list; it comes in an idle moment.
+            (await import("./session-menu.js")).openSessionMenu(this.#more, this.session);
+        });
         this.element = h("li", { class: "row", "data-hash": session.hash },
             h("span", { class: "row-dot", "aria-hidden": "true" }),
             h("div", { class: "row-main" },
@@ -98,10 +100,10 @@ export class SessionRow {
 
     /** Says anew when it stops; time passes without anything changing. */
     showStop() {
-        const stop = shownState(this.session, this.pending) === "running" ? stopsAt(this.session) : null;
-        const kept = this.session.state === "running" && this.session.keptBecause
-            ? maybe(`kept.${this.session.keptBecause}`, this.session.keptBecause)
-            : "";
+        const running = shownState(this.session, this.pending) === "running";
+        const stop = running ? stopsAt(this.session) : null;
+        // Recent use is no news: the time of the stop says it.
+        const kept = running ? maybe(`kept.${this.session.keptBecause}`, "") : "";
         const now = Date.now();
         const soon = stop !== null && stop - now < 45_000;
         const words = kept || (stop === null ? "" : soon ? t("session.stopsSoon") : t("session.stops", { time: relative(stop, now) }));

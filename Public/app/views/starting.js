@@ -200,15 +200,12 @@ class StartingScreen {
                 this.#stopped();
                 return true;
             }
-            if (value.state === "failed") {
-                void this.#read().then((session) => session?.state === "failed" && this.#fail(session.failure ?? null), () => {});
-            }
         } else if (name === "complete") {
             this.#open(value.url);
             return true;
         } else if (name === "error") {
-            if (value.code === "not_found") this.#missing();
-            else this.#fail({ code: value.code ?? "", message: value.message ?? "", hint: value.hint ?? "", log: value.log });
+            if (/not_found$/.test(value.code ?? "")) this.#missing();
+            else void this.#failAsKnown({ code: value.code ?? "", message: value.message ?? "", hint: value.hint ?? "" });
             return true;
         }
         return false;
@@ -230,6 +227,24 @@ class StartingScreen {
         announce(t("start.ready"));
         // In place of this page: "back" then leads to the list, not to a screen that sends forward again.
         location.replace(address);
+    }
+
+    /**
+     * The event names the cause; the session itself also holds the log's last lines.
+     *
+     * @param {Failure} failure
+     */
+    async #failAsKnown(failure) {
+        try {
+            const session = await this.#read();
+            if (session?.failure) {
+                this.#take(session);
+                return this.#fail(session.failure);
+            }
+        } catch {
+            // What the event said must do.
+        }
+        if (!this.#life.signal.aborted) this.#fail(failure);
     }
 
     /** @param {Failure | null} failure */
