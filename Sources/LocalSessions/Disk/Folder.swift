@@ -1,0 +1,49 @@
+import Glibc
+
+/// The names in a folder.
+enum FolderListing {
+    /// Without `.` and `..`; empty if the folder cannot be read.
+    static func names(of path: String) -> [String] {
+        guard let folder = opendir(path) else { return [] }
+        return names(reading: folder)
+    }
+
+    /// Reads and closes an open folder.
+    static func names(reading folder: OpaquePointer) -> [String] {
+        defer { closedir(folder) }
+        var names: [String] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return names
+    }
+}
+
+/// Folders that only their owner may enter.
+enum Folder {
+    /// Makes the folder and those above it that are missing, mode 0700; one that exists is left as it is.
+    static func make(_ path: String) throws(DiskError) {
+        if mkdir(path, 0o700) == 0 { return }
+        switch errno {
+        case EEXIST:
+            guard exists(path) else { throw DiskError("create \(path)", ENOTDIR) }
+        case ENOENT:
+            guard let slash = path.lastIndex(of: "/"), slash > path.startIndex else {
+                throw DiskError("create \(path)")
+            }
+            try make(String(path[..<slash]))
+            guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw DiskError("create \(path)") }
+        default:
+            throw DiskError("create \(path)")
+        }
+    }
+
+    /// Whether there is a folder (not a link to one) with this path.
+    static func exists(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+}

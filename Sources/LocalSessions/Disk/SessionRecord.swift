@@ -1,0 +1,54 @@
+import FoundationEssentials
+import Sessions
+
+/// What is stored of one session; its state is not among it, for that follows from the process that runs or does not.
+struct SessionRecord: Codable, Hashable, Sendable {
+    var id: String
+    var email: String
+    var repositoryURL: String?
+    var branch: String
+    var sourceBranch: String
+    /// Milliseconds since 1970, like all moments here.
+    var createdAt: Int64
+    var activityAt: Int64
+    var activitySource: String
+    var initialMessage: String?
+    var title: String?
+    var attachPassword: String?
+    var conversationID: String?
+    var idleTimeoutMinutes: Int?
+    /// The agent that was started last, so that a router that starts after a crash can tell whether it still runs.
+    var leader: Leader?
+    /// The owner ordered the deletion; a router that finds this at its start finishes it.
+    var isDeleted: Bool?
+
+    /// A process, named so that no other process of this machine, now or later, has the same name.
+    struct Leader: Codable, Hashable, Sendable {
+        var pid: Int32
+        var startTime: UInt64
+        var bootID: String
+    }
+}
+
+extension SessionRecord {
+    /// The record of a new session.
+    init(_ specification: SessionSpecification, at now: Timestamp) {
+        self.init(
+            id: specification.id.description, email: specification.key.email,
+            repositoryURL: specification.key.repositoryURL, branch: specification.key.branch,
+            sourceBranch: specification.sourceBranch, createdAt: now.milliseconds, activityAt: now.milliseconds,
+            activitySource: Activity.Source.created.rawValue, initialMessage: specification.initialMessage)
+    }
+
+    /// The session that this is a record of, in the state that was derived for it; nil if its id is none.
+    func session(state: SessionState, startedAt: Timestamp?) -> Session? {
+        guard let id = SessionID(id) else { return nil }
+        return Session(
+            id: id, key: SessionKey(email: email, repositoryURL: repositoryURL, branch: branch),
+            sourceBranch: sourceBranch, createdAt: Timestamp(milliseconds: createdAt),
+            activity: Activity(
+                at: Timestamp(milliseconds: activityAt), source: Activity.Source(rawValue: activitySource) ?? .created),
+            state: state, initialMessage: initialMessage, title: title, attachPassword: attachPassword,
+            conversationID: conversationID, startedAt: startedAt, idleTimeoutMinutes: idleTimeoutMinutes)
+    }
+}

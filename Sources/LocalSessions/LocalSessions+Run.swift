@@ -1,0 +1,283 @@
+import Glibc
+import Logging
+import Sessions
+
+/// One run of a session: from an empty folder, or one that is there, to an agent, to its end.
+extension LocalSessions {
+    /// Runs the session until its agent has ended, or until `request` ends it.
+    ///
+    /// - Returns: why it ended; nil if it was asked to.
+    func run(_ id: SessionID, until request: OneShot<Void>) async -> SessionFailure? {
+        guard let entry = entries[id] else { return nil }
+        let run = RandomHex.make(bytes: 16)
+        let family = ProcessFamily(mark: "\(ChildEnvironment.runName)=\(run)", leader: nil)
+        do throws(SessionFailure) {
+            setState(.creating(.initializing), of: id)
+            do throws(DiskError) {
+                try Folder.make(folder(id).path)
+            } catch {
+                throw Workspace.failure(error)
+            }
+            setState(.creating(.configuring), of: id)
+            let access = try repositoryAccess(entry)
+            guard !request.isFulfilled else { return nil }
+            setState(.creating(.preparing), of: id)
+            guard try await prepare(id, entry.record, run: run, access: access, until: request) else {
+                _ = await family.killAll()
+                return nil
+            }
+            return try await runAgent(id, entry.record, run: run, access: access, until: request)
+        } catch {
+            // Nothing that was started for this run may outlive it.
+            if await !family.killAll() {
+                logger.error("processes of a session do not end", metadata: ["session": "\(id)"])
+            }
+            return error
+        }
+    }
+
+    private func repositoryAccess(_ entry: Entry) throws(SessionFailure) -> GitAccess? {
+        guard let address = entry.record.repositoryURL else { return nil }
+        return GitAccess(token: entry.gitToken, to: try RemoteListing.check(address, settings.repositories))
+    }
+
+    /// Makes the session's folder; false if the session was stopped meanwhile.
+    private func prepare(
+        _ id: SessionID, _ record: SessionRecord, run: String, access: GitAccess?, until request: OneShot<Void>
+    ) async throws(SessionFailure) -> Bool {
+        let folder = folder(id)
+        let log = BoundedLog(folder.initialisationLog, limit: settings.logLimit)
+        let schemes = settings.repositories.schemes
+        let gitEnvironment = environment.git(run: run, home: folder.home, schemes: schemes, access: access)
+        guard let path = AgentCommand.find(settings.git, in: gitEnvironment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin")
+        else {
+            throw SessionFailure(
+                code: "git_not_found", message: "The program git was not found on the gateway's machine.",
+                hint: "Ask the operator to install git.")
+        }
+        let workspace = Workspace(
+            folder: folder, session: record, settings: settings,
+            git: GitProgram(
+                path: path, environment: gitEnvironment, log: log, access: access, address: record.repositoryURL))
+        let result = await race(request) { () async -> Result<Void, SessionFailure> in
+            do throws(SessionFailure) {
+                return .success(try await workspace.prepare())
+            } catch {
+                return .failure(error)
+            }
+        }
+        guard let result, !request.isFulfilled else { return false }
+        if case .failure(let failure) = result {
+            log.append(line: "\(failure.code): \(failure.message)")
+            throw failure
+        }
+        return true
+    }
+
+    /// Runs `work`, cancelled when the request comes; waits for its end in any case.
+    private nonisolated func race<Value: Sendable>(
+        _ request: OneShot<Void>, _ work: @escaping @Sendable () async -> Value
+    ) async -> Value? {
+        await withTaskGroup(of: Value?.self) { group in
+            group.addTask { await work() }
+            group.addTask {
+                _ = await request.wait()
+                return nil
+            }
+            let first = await group.next() ?? nil
+            group.cancelAll()
+            let second = await group.next() ?? nil
+            return first ?? second
+        }
+    }
+
+    /// Starts the agent and watches it; returns why it ended, nil if it was asked to.
+    private func runAgent(
+        _ id: SessionID, _ record: SessionRecord, run: String, access: GitAccess?, until request: OneShot<Void>
+    ) async throws(SessionFailure) -> SessionFailure? {
+        // Between our look for a free port and the agent's bind somebody else may take it; then another is tried.
+        for attempt in 1... {
+            setState(.creating(.starting), of: id)
+            let port = try freePort()
+            portsInUse.insert(port)
+            defer { portsInUse.remove(port) }
+            let endpoint = SessionEndpoint(
+                incarnation: run, address: "127.0.0.1", port: port, password: RandomHex.make(bytes: 16))
+            let process = try await startAgent(id, record, endpoint, access)
+            let family = ProcessFamily(mark: "\(ChildEnvironment.runName)=\(run)", leader: process.identity)
+            if let failure = note(process.identity, of: id) {
+                _ = await family.killAll()
+                throw failure
+            }
+            let outcome = await watch(id, process, endpoint, until: request)
+            if outcome == .stopped || outcome == .notReady {
+                await end(process, family, endpoint, wasReady: isRunning(id))
+            }
+            // Whatever it started ends with it: shells, servers, and those that left its process group.
+            if await !family.killAll() {
+                logger.error("processes of a session do not end", metadata: ["session": "\(id)"])
+            }
+            let log = LogTail.lines(20, of: LogTail.read(folder(id).agentLog, limit: 4096))
+            switch outcome {
+            case .stopped: return nil
+            case .notReady:
+                throw SessionFailure(
+                    code: "not_ready",
+                    message: "The agent did not become healthy within \(settings.readyTimeout.components.seconds) s.",
+                    hint: "Its log tells how far it came.", log: log)
+            case .exited(let end, wasReady: false) where attempt < 3 && !Port.isFree(port):
+                logger.info("another process took the agent's port", metadata: ["session": "\(id)", "end": "\(end)"])
+            case .exited(let end, let wasReady):
+                throw Self.failure(end, wasReady: wasReady, log: log)
+            }
+        }
+        return nil
+    }
+
+    private static func failure(_ end: ProgramEnd, wasReady: Bool, log: String?) -> SessionFailure {
+        let hint =
+            switch end {
+            case .signaled(9): "The system may have been out of memory; retry, or ask the operator to look."
+            default: "Its last lines tell more; retry starts it again, the session's folder is unharmed."
+            }
+        return SessionFailure(
+            code: "agent_exited",
+            message: "The agent ended \(wasReady ? "while it ran" : "before it was ready"): \(end.words).",
+            hint: hint, log: log)
+    }
+
+    private func isRunning(_ id: SessionID) -> Bool {
+        if case .running = entries[id]?.state { true } else { false }
+    }
+
+    private func startAgent(
+        _ id: SessionID, _ record: SessionRecord, _ endpoint: SessionEndpoint, _ access: GitAccess?
+    ) async throws(SessionFailure) -> RunningProgram {
+        let folder = folder(id)
+        let variables = environment.agent(
+            session: record, run: endpoint.incarnation, password: endpoint.password ?? "", git: access)
+        let words = AgentCommand.fill(settings.agentCommand, port: endpoint.port, directory: folder.repository)
+        guard let program = words.first,
+            let path = AgentCommand.find(program, in: variables["PATH"] ?? "/usr/local/bin:/usr/bin:/bin")
+        else {
+            throw SessionFailure(
+                code: "agent_not_found",
+                message: "The agent's program \"\(words.first ?? "")\" was not found.",
+                hint: "Ask the operator to install it or to set AGENT_COMMAND.")
+        }
+        let log = BoundedLog(folder.agentLog, limit: settings.logLimit)
+        log.append(line: "--- \(Timestamp.now): starting \(words.joined(separator: " "))")
+        do throws(ProgramProblem) {
+            return try await RunningProgram.start(
+                Program(
+                    path: path, arguments: Array(words.dropFirst()), environment: variables,
+                    directory: folder.repository),
+                output: { log.append($0) })
+        } catch {
+            throw SessionFailure(
+                code: "agent_not_started", message: "The agent's program \(path) could not be started: \(error.words).",
+                hint: "Ask the operator to look at AGENT_COMMAND and at the limits of the gateway's machine.")
+        }
+    }
+
+    /// Stores which process runs, for a router that starts after this one was killed.
+    private func note(_ identity: ProcessIdentity, of id: SessionID) -> SessionFailure? {
+        entries[id]?.record.leader = SessionRecord.Leader(
+            pid: identity.pid, startTime: identity.startTime, bootID: ProcessTable.bootID())
+        do throws(DiskError) {
+            try save()
+            return nil
+        } catch {
+            return Workspace.failure(error)
+        }
+    }
+
+    /// How watching an agent ended.
+    private enum Outcome: Equatable, Sendable {
+        case stopped, notReady
+        case exited(ProgramEnd, wasReady: Bool)
+    }
+
+    /// Waits until the agent is healthy, then until it ends or is to be ended.
+    private func watch(
+        _ id: SessionID, _ process: RunningProgram, _ endpoint: SessionEndpoint, until request: OneShot<Void>
+    ) async -> Outcome {
+        setState(.creating(.readying), of: id)
+        let ready = await becomesReady(process, endpoint, until: request)
+        if request.isFulfilled { return .stopped }
+        if let end = process.end.value { return .exited(end, wasReady: false) }
+        guard ready else { return .notReady }
+        portsInUse.remove(endpoint.port)
+        setState(.running(endpoint), of: id)
+        logger.info("session runs", metadata: ["session": "\(id)", "port": "\(endpoint.port)"])
+        let end = await race(request) { await process.end.wait() }
+        guard !request.isFulfilled, let end, let end else { return .stopped }
+        return .exited(end, wasReady: true)
+    }
+
+    /// Asks until the agent is healthy; false if it ended, was to be ended, or took too long.
+    private func becomesReady(
+        _ process: RunningProgram, _ endpoint: SessionEndpoint, until request: OneShot<Void>
+    ) async -> Bool {
+        let (agent, settings) = (agent, settings)
+        return await withTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                while !Task.isCancelled {
+                    if await agent.isHealthy(endpoint) { return true }
+                    try? await Task.sleep(for: settings.probeInterval)
+                }
+                return false
+            }
+            group.addTask {
+                _ = await process.end.wait()
+                return false
+            }
+            group.addTask {
+                _ = await request.wait()
+                return false
+            }
+            group.addTask {
+                try? await Task.sleep(for: settings.readyTimeout)
+                return false
+            }
+            let first = await group.next() ?? false
+            group.cancelAll()
+            return first
+        }
+    }
+
+    /// Ends the agent: it may finish in good order, is then told to exit, and is then killed.
+    private func end(
+        _ process: RunningProgram, _ family: ProcessFamily, _ endpoint: SessionEndpoint, wasReady: Bool
+    ) async {
+        let (agent, settings) = (agent, settings)
+        // opencode has no handler for SIGTERM: without this its runs and shells would be cut in the middle.
+        if wasReady || process.end.value == nil {
+            await within(settings.disposeTimeout) { await agent.dispose(endpoint) }
+        }
+        kill(-process.identity.pid, SIGTERM)
+        await within(settings.stopGrace) { _ = await process.end.wait() }
+        family.signal(SIGKILL)
+        _ = await process.end.value(ignoringCancellation: ())
+    }
+
+    /// Runs `work`, which stops waiting when it is cancelled, for at most this long.
+    private nonisolated func within(_ limit: Duration, _ work: @escaping @Sendable () async -> Void) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await work() }
+            group.addTask { try? await Task.sleep(for: limit) }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private func freePort() throws(SessionFailure) -> UInt16 {
+        for _ in 0..<16 {
+            guard let port = Port.free() else { break }
+            if !portsInUse.contains(port) { return port }
+        }
+        throw SessionFailure(
+            code: "no_port", message: "There is no free port for the agent on the gateway's machine.",
+            hint: "Stop sessions that are not needed, and try again.")
+    }
+}

@@ -1,0 +1,485 @@
+import Glibc
+package import Logging
+package import Sessions
+
+/// Sessions as processes of this machine: git makes a folder, the agent runs in it, and both belong to this user.
+///
+/// Each session has at most one driver, a task that brings it where its owner wants it (running, stopped or gone) and
+/// then ends. Orders only say what is wanted, store it, and wake the driver; so they are idempotent, may come in any
+/// order, and two of them can never start two agents. What a session's state is follows from what its driver is doing;
+/// only the record of it is stored, in one file.
+package actor LocalSessions: SessionRuntime {
+    /// Everything known about one session.
+    struct Entry {
+        var record: SessionRecord
+        var state: SessionState
+        var startedAt: Timestamp?
+        var wanted: Wanted
+        /// The owner's token, kept while the session is wanted to run; never stored.
+        var gitToken: String?
+        /// Set while a driver is at work; fulfilled when it has ended.
+        var driver: OneShot<DriverEnd>?
+        /// Fulfilled to end the run that is under way.
+        var stopRequest = OneShot<Void>()
+    }
+
+    /// Where a session's owner wants it.
+    enum Wanted { case running, stopped, deleted }
+
+    /// What a driver has to tell in the end.
+    enum DriverEnd: Sendable {
+        case settled
+        /// The session is gone, except for these entries of its folder.
+        case removed(TreeRemains)
+    }
+
+    let settings: LocalSessionSettings
+    let agent: AgentControl
+    let logger: Logger
+    let environment: ChildEnvironment
+    /// Names this state directory among others.
+    let instance: String
+    var entries: [SessionID: Entry] = [:]
+    /// Ports given to agents that do not listen yet.
+    var portsInUse: Set<UInt16> = []
+
+    private let executor: ThreadExecutor
+    private let file: StateFile
+    private var lock: DirectoryLock?
+    private let feed: ChangeFeed
+    private var isClosed = false
+    private var lastSave: ContinuousClock.Instant?
+    private var saveIsPlanned = false
+
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    /// Opens the state directory: takes its lock, reads the record, ends what a router that crashed left running.
+    ///
+    /// Every session is stopped then, whatever it was before.
+    package static func open(
+        _ settings: LocalSessionSettings, agent: AgentControl, logger: Logger
+    ) async throws(LocalSessionsError) -> LocalSessions {
+        let sessions = try LocalSessions(settings, agent: agent, logger: logger)
+        await sessions.clearUp()
+        return sessions
+    }
+
+    private init(
+        _ settings: LocalSessionSettings, agent: AgentControl, logger: Logger
+    ) throws(LocalSessionsError) {
+        let directory = settings.stateDirectory
+        do throws(DiskError) {
+            try Folder.make(directory)
+            try Folder.make(directory + "/sessions")
+            try Folder.make(directory + "/trash")
+            // One that was made by hand may be open to others; repositories and conversations are in it.
+            guard chmod(directory, 0o700) == 0 else { throw DiskError("protect \(directory)") }
+        } catch {
+            throw .disk(message: error.sentence)
+        }
+        lock = try DirectoryLock(directory)
+        file = StateFile(path: directory + "/state.json")
+        let state = try file.load() ?? LocalState(instance: RandomHex.make(bytes: 16), sessions: [])
+        do throws(DiskError) {
+            try file.save(state)
+        } catch {
+            throw .disk(message: error.sentence)
+        }
+        instance = state.instance
+        for record in state.sessions {
+            guard let session = record.session(state: .stopped, startedAt: nil) else {
+                throw .unreadable(path: file.path, reason: "\"\(record.id)\" is not the id of a session")
+            }
+            let isDeleted = record.isDeleted == true
+            entries[session.id] = Entry(
+                record: record, state: isDeleted ? .stopping : .stopped, wanted: isDeleted ? .deleted : .stopped)
+        }
+        self.settings = settings
+        self.agent = agent
+        self.logger = logger
+        environment = ChildEnvironment(settings, instance: state.instance)
+        executor = ThreadExecutor()
+        feed = ChangeFeed()
+    }
+
+    deinit { executor.stop() }
+
+    /// Ends processes and deletions that an earlier router did not come to.
+    private func clearUp() async {
+        logger.warning(
+            """
+            local sessions are not isolated: every session runs as this user, on this machine, and can read the \
+            files of all others; give access only to people who may have this account
+            """,
+            metadata: ["state_dir": "\(settings.stateDirectory)"])
+        let bootID = ProcessTable.bootID()
+        let leaders = entries.values.compactMap(\.record.leader).filter { $0.bootID == bootID }
+            .map { ProcessIdentity(pid: $0.pid, startTime: $0.startTime) }
+            .filter { ProcessTable.isAlive($0) }
+        let mark = "\(ChildEnvironment.instanceName)=\(instance)"
+        var families = leaders.map { ProcessFamily(mark: mark, leader: $0) }
+        if families.isEmpty { families = [ProcessFamily(mark: mark, leader: nil)] }
+        for family in families {
+            let count = family.members().count
+            guard count > 0 else { continue }
+            logger.notice("processes of an earlier router are ended", metadata: ["count": "\(count)"])
+            if await !family.killAll() { logger.error("processes of an earlier router do not end") }
+        }
+        for name in FolderListing.names(of: settings.stateDirectory + "/trash") {
+            let path = "\(settings.stateDirectory)/trash/\(name)"
+            let remains = await onOwnThread { TreeRemoval.remove(path) }
+            if let first = remains.first {
+                logger.warning("a deleted session's folder stays", metadata: ["reason": "\(first.sentence)"])
+            }
+        }
+        for id in entries.keys {
+            entries[id]?.record.leader = nil
+            if entries[id]?.wanted == .deleted { wake(id) }
+        }
+        logger.info("local sessions are ready", metadata: ["sessions": "\(entries.count)"])
+    }
+
+    /// Stops every session and ends `changes()`; nothing can be ordered any more.
+    package func shutDown() async {
+        guard !isClosed else { return }
+        isClosed = true
+        for (id, entry) in entries where entry.driver != nil {
+            if entry.wanted == .running { entries[id]?.wanted = .stopped }
+            entry.stopRequest.fulfil(())
+            if case .deleted = entry.wanted { continue }
+            setState(.stopping, of: id)
+        }
+        for driver in entries.values.compactMap(\.driver) { _ = await driver.value(ignoringCancellation: ()) }
+        do throws(DiskError) {
+            try save()
+        } catch {
+            logger.error("the local sessions could not be stored", metadata: ["reason": "\(error.sentence)"])
+        }
+        feed.finish()
+        lock = nil
+    }
+
+    // MARK: What is known
+
+    package nonisolated func changes() -> AsyncStream<SessionChange> {
+        let (stream, continuation) = AsyncStream.makeStream(of: SessionChange.self)
+        // The snapshot is taken on the actor, so no update can come between it and what follows.
+        Task { await self.begin(continuation) }
+        return stream
+    }
+
+    private func begin(_ continuation: AsyncStream<SessionChange>.Continuation) {
+        guard !isClosed else { return continuation.finish() }
+        continuation.yield(.snapshot(entries.keys.sorted().compactMap { session($0) }))
+        feed.replace(with: continuation)
+    }
+
+    /// The session as it is now; one whose deletion is under way is `stopping`.
+    func session(_ id: SessionID) -> Session? {
+        guard let entry = entries[id] else { return nil }
+        return entry.record.session(state: entry.state, startedAt: entry.startedAt)
+    }
+
+    /// Makes a state known.
+    func setState(_ state: SessionState, of id: SessionID) {
+        guard let entry = entries[id], entry.state != state else { return }
+        entries[id]?.state = state
+        if case .running = state {
+            entries[id]?.startedAt = .now
+        } else {
+            entries[id]?.startedAt = nil
+        }
+        publish(id)
+    }
+
+    func publish(_ id: SessionID) {
+        if let session = session(id) { feed.yield(.updated(session)) }
+    }
+
+    /// Forgets a session whose folder is gone.
+    func forget(_ id: SessionID) {
+        entries[id] = nil
+        feed.yield(.removed(id))
+    }
+
+    // MARK: Storing
+
+    /// Writes the record of all sessions, durably.
+    func save() throws(DiskError) {
+        try file.save(
+            LocalState(instance: instance, sessions: entries.keys.sorted().compactMap { entries[$0]?.record }))
+        lastSave = .now
+    }
+
+    /// Changes a record and stores it; what could not be stored is taken back.
+    func change(
+        _ id: SessionID, _ body: (inout SessionRecord) -> Void
+    ) throws(SessionRuntimeError) {
+        guard let before = entries[id]?.record else { throw .notFound(id) }
+        var record = before
+        body(&record)
+        guard record != before else { return }
+        entries[id]?.record = record
+        do throws(DiskError) {
+            try save()
+        } catch {
+            entries[id]?.record = before
+            throw .unavailable(message: "The session could not be stored: \(error.sentence).")
+        }
+    }
+
+    /// Stores soon what need not be stored at once.
+    private func planSave() {
+        guard !saveIsPlanned else { return }
+        let wait = lastSave.map { max(.zero, settings.activityInterval - $0.duration(to: .now)) } ?? .zero
+        saveIsPlanned = true
+        Task { [weak self] in
+            try? await Task.sleep(for: wait)
+            await self?.savePlanned()
+        }
+    }
+
+    private func savePlanned() {
+        saveIsPlanned = false
+        guard !isClosed else { return }
+        do throws(DiskError) {
+            try save()
+        } catch {
+            logger.error("the local sessions could not be stored", metadata: ["reason": "\(error.sentence)"])
+        }
+    }
+
+    // MARK: Orders
+
+    package func create(_ specification: SessionSpecification) async throws(SessionRuntimeError) {
+        try checkOpen()
+        let id = specification.id
+        if let driver = entries[id]?.driver, entries[id]?.wanted == .deleted {
+            // The folder of the old one has to be gone before a new one can have its place.
+            _ = await driver.value(ignoringCancellation: ())
+            try checkOpen()
+        }
+        if entries[id] != nil { return try await resume(id, gitToken: specification.gitToken) }
+        do throws(SessionFailure) {
+            try check(specification)
+        } catch {
+            throw .failed(error)
+        }
+        entries[id] = Entry(
+            record: SessionRecord(specification, at: .now), state: .creating(.initializing), wanted: .running,
+            gitToken: specification.gitToken)
+        do throws(DiskError) {
+            try save()
+        } catch {
+            entries[id] = nil
+            throw .unavailable(message: "The session could not be stored: \(error.sentence).")
+        }
+        publish(id)
+        wake(id)
+    }
+
+    /// The rules that the API has already put the strings through, once more at the last door.
+    private func check(_ specification: SessionSpecification) throws(SessionFailure) {
+        guard let url = specification.key.repositoryURL else { return }
+        _ = try RemoteListing.check(url, settings.repositories)
+        _ = try Workspace.check(specification.key.branch, "branch")
+        _ = try Workspace.check(specification.sourceBranch, "source branch")
+    }
+
+    package func resume(_ id: SessionID, gitToken: String?) async throws(SessionRuntimeError) {
+        try checkOpen()
+        guard let entry = entries[id], entry.wanted != .deleted else { throw .notFound(id) }
+        if let gitToken { entries[id]?.gitToken = gitToken }
+        if entry.wanted == .running, entry.driver != nil { return }
+        try change(id) { record in
+            record.activityAt = Timestamp.now.milliseconds
+            record.activitySource = Activity.Source.resumed.rawValue
+        }
+        entries[id]?.wanted = .running
+        // A stop under way goes on to its end; the driver then finds that the session is wanted again.
+        if entry.driver == nil { setState(.creating(.initializing), of: id) }
+        wake(id)
+    }
+
+    package func stop(_ id: SessionID, reason: String) async throws(SessionRuntimeError) {
+        guard let entry = entries[id], entry.wanted != .deleted else { throw .notFound(id) }
+        guard entry.wanted == .running || entry.state != .stopped else { return }
+        logger.info("session stops", metadata: ["session": "\(id)", "reason": "\(reason)"])
+        entries[id]?.wanted = .stopped
+        entries[id]?.gitToken = nil
+        if entry.driver != nil {
+            setState(.stopping, of: id)
+            entry.stopRequest.fulfil(())
+        } else {
+            setState(.stopped, of: id)
+        }
+    }
+
+    package func delete(_ id: SessionID) async throws(SessionRuntimeError) {
+        guard let entry = entries[id] else { throw .notFound(id) }
+        if entry.wanted != .deleted {
+            // Stored first: a router that is killed in the midst of it finishes the deletion when it starts again.
+            try change(id) { $0.isDeleted = true }
+            logger.info("session is deleted", metadata: ["session": "\(id)"])
+            entries[id]?.wanted = .deleted
+            entries[id]?.gitToken = nil
+            setState(.stopping, of: id)
+            entry.stopRequest.fulfil(())
+        }
+        wake(id)
+        guard let end = await entries[id]?.driver?.value(ignoringCancellation: ()) else { return }
+        if case .removed(let remains) = end, let first = remains.first {
+            throw .failed(
+                SessionFailure(
+                    code: "folder_not_removed",
+                    message: "The session is deleted, but \(remains.count) entries of its folder stay on the disk.",
+                    hint: "The gateway tries again when it starts; the first reason was: \(first.sentence)."))
+        }
+    }
+
+    package func log(
+        _ id: SessionID, _ log: SessionLog, limit: Int
+    ) async throws(SessionRuntimeError) -> String {
+        guard entries[id] != nil else { throw .notFound(id) }
+        return LogTail.read(folder(id).path(of: log), limit: limit)
+    }
+
+    package func record(_ activity: Activity, of id: SessionID) async throws(SessionRuntimeError) {
+        guard let record = entries[id]?.record else { throw .notFound(id) }
+        guard activity.at.milliseconds > record.activityAt else { return }
+        entries[id]?.record.activityAt = activity.at.milliseconds
+        entries[id]?.record.activitySource = activity.source.rawValue
+        publish(id)
+        planSave()
+    }
+
+    package func annotate(
+        _ id: SessionID, title: String?, attachPassword: String?, conversationID: String?
+    ) async throws(SessionRuntimeError) {
+        let before = entries[id]?.record
+        try change(id) { record in
+            record.title = title ?? record.title
+            record.attachPassword = attachPassword ?? record.attachPassword
+            record.conversationID = conversationID ?? record.conversationID
+        }
+        if entries[id]?.record != before { publish(id) }
+    }
+
+    package func setIdleTimeout(minutes: Int?, of id: SessionID) async throws(SessionRuntimeError) {
+        let before = entries[id]?.record
+        try change(id) { $0.idleTimeoutMinutes = minutes }
+        if entries[id]?.record != before { publish(id) }
+    }
+
+    private func checkOpen() throws(SessionRuntimeError) {
+        if isClosed { throw .unavailable(message: "The gateway is shutting down.") }
+    }
+
+    func folder(_ id: SessionID) -> SessionFolder {
+        SessionFolder(stateDirectory: settings.stateDirectory, id: id)
+    }
+
+    // MARK: Driving
+
+    /// Starts a driver if none is at work.
+    private func wake(_ id: SessionID) {
+        guard entries[id] != nil, entries[id]?.driver == nil else { return }
+        let end = OneShot<DriverEnd>()
+        entries[id]?.driver = end
+        Task { end.fulfil(await self.drive(id)) }
+    }
+
+    /// Brings the session where it is wanted, however often that changes meanwhile.
+    private func drive(_ id: SessionID) async -> DriverEnd {
+        while let wanted = entries[id]?.wanted {
+            switch wanted {
+            case .running:
+                // Made anew for each run, and before anything is awaited: a request made from here on is for this run.
+                let request = OneShot<Void>()
+                entries[id]?.stopRequest = request
+                let failure = await run(id, until: request)
+                guard entries[id]?.wanted == .running, !request.isFulfilled else { continue }
+                entries[id]?.driver = nil
+                entries[id]?.gitToken = nil
+                // A run that nobody ended and that has ended is a failure; `run` says which.
+                let cause = failure ?? GitProgram.cancelled
+                logger.warning("session failed", metadata: ["session": "\(id)", "code": "\(cause.code)"])
+                // A failed session waits for its owner, who has to ask for it again.
+                entries[id]?.wanted = .stopped
+                setState(.failed(cause), of: id)
+                return .settled
+            case .stopped:
+                entries[id]?.driver = nil
+                setState(.stopped, of: id)
+                return .settled
+            case .deleted:
+                let remains = await remove(id)
+                forget(id)
+                do throws(DiskError) {
+                    try save()
+                } catch {
+                    logger.error("the local sessions could not be stored", metadata: ["reason": "\(error.sentence)"])
+                }
+                return .removed(remains)
+            }
+        }
+        return .settled
+    }
+
+    /// Removes the session's folder: out of the way first, at once and whole, then piece by piece.
+    private func remove(_ id: SessionID) async -> TreeRemains {
+        let path = folder(id).path
+        let trash = "\(settings.stateDirectory)/trash/\(id)-\(RandomHex.make(bytes: 4))"
+        guard Folder.exists(path) else { return TreeRemains() }
+        let target = rename(path, trash) == 0 ? trash : path
+        return await onOwnThread { TreeRemoval.remove(target) }
+    }
+}
+
+extension OneShot {
+    /// The value, waited for even by a cancelled task.
+    func value(ignoringCancellation: Void) async -> Value {
+        if let value { return value }
+        return await Task.detached { await self.wait()! }.value
+    }
+
+    var isFulfilled: Bool { value != nil }
+}
+
+/// The one consumer of changes, if there is one.
+private final class ChangeFeed {
+    private var continuation: AsyncStream<SessionChange>.Continuation?
+
+    func replace(with new: AsyncStream<SessionChange>.Continuation) {
+        continuation?.finish()
+        continuation = new
+    }
+
+    func yield(_ change: SessionChange) { continuation?.yield(change) }
+
+    func finish() {
+        continuation?.finish()
+        continuation = nil
+    }
+}
+
+/// Random digits that nobody can guess.
+enum RandomHex {
+    /// Twice as many lower-case hexadecimal digits as bytes, from the kernel's generator.
+    static func make(bytes count: Int) -> String {
+        var generator = SystemRandomNumberGenerator()
+        return (0..<count).map { _ in
+            let byte = UInt8.random(in: 0...255, using: &generator)
+            return (byte < 16 ? "0" : "") + String(byte, radix: 16)
+        }.joined()
+    }
+}
+
+extension Timestamp {
+    /// The machine's clock.
+    static var now: Timestamp {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Timestamp(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
+    }
+}

@@ -1,0 +1,117 @@
+import Glibc
+import Sessions
+import Testing
+
+@testable import LocalSessions
+
+@Suite("The state directory", .timeLimit(.minutes(1)))
+struct DiskTests {
+    @Test("A second router cannot share a state directory, and is told who has it")
+    func lock() async throws {
+        let bench = try Bench()
+        let runtime = try await bench.open(bench.settings())
+        await #expect(throws: LocalSessionsError.inUse(directory: bench.stateDirectory, byProcess: "\(getpid())")) {
+            try await bench.open(bench.settings())
+        }
+        await runtime.shutDown()
+        await (try bench.open(bench.settings())).shutDown()
+    }
+
+    @Test(
+        "A record that cannot be read stops the start and is not touched",
+        arguments: ["", "{", "[]", "{\"version\":99}", "{\"version\":1}", "\u{0}\u{0}\u{0}"])
+    func unreadable(content: String) async throws {
+        let bench = try Bench()
+        try Folder.make(bench.stateDirectory)
+        let path = bench.stateDirectory + "/state.json"
+        try SmallFile.replace(path, with: Array(content.utf8))
+        let error = await #expect(throws: LocalSessionsError.self) { try await bench.open(bench.settings()) }
+        guard case .unreadable = error else { return #expect(Bool(false), "\(String(describing: error))") }
+        #expect(error?.message.contains(path) == true)
+        #expect(SmallFile.read(path) == Array(content.utf8))
+    }
+
+    @Test("The state directory is closed to other users, even one that was open")
+    func permissions() async throws {
+        let bench = try Bench()
+        mkdir(bench.stateDirectory, 0o755)
+        let runtime = try await bench.open(bench.settings())
+        var status = stat()
+        stat(bench.stateDirectory, &status)
+        #expect(status.st_mode & 0o777 == 0o700)
+        stat(bench.stateDirectory + "/state.json", &status)
+        #expect(status.st_mode & 0o777 == 0o600)
+        await runtime.shutDown()
+    }
+
+    @Test("A deletion removes folders without permissions, very deep ones, and links but not what they point to")
+    func removal() async throws {
+        let bench = try Bench()
+        let tree = bench.path + "/tree"
+        try Folder.make(bench.path + "/outside")
+        try SmallFile.replace(bench.path + "/outside/kept", with: [1])
+        try Folder.make(tree + "/closed/inner")
+        try SmallFile.replace(tree + "/closed/inner/file", with: [1])
+        chmod(tree + "/closed/inner", 0o000)
+        chmod(tree + "/closed", 0o500)
+        symlink(bench.path + "/outside", tree + "/link")
+        symlink("/nowhere", tree + "/closed-link")
+        var deep = open(tree, O_RDONLY | O_DIRECTORY)
+        for _ in 0..<1000 {
+            mkdirat(deep, "a-rather-long-name-for-a-folder", 0o700)
+            let next = openat(deep, "a-rather-long-name-for-a-folder", O_RDONLY | O_DIRECTORY)
+            close(deep)
+            deep = next
+        }
+        close(deep)
+        #expect(TreeRemoval.remove(tree) == TreeRemains())
+        #expect(!Folder.exists(tree))
+        #expect(SmallFile.read(bench.path + "/outside/kept") == [1])
+        #expect(TreeRemoval.remove(tree) == TreeRemains())
+    }
+
+    @Test("A deletion that a killed router began is finished by the next one")
+    func interruptedDeletion() async throws {
+        let bench = try Bench()
+        let specification = bench.specification(nil, branch: "main")
+        var runtime = try await bench.open(bench.settings())
+        do {
+            var watcher = Watcher(runtime)
+            try await runtime.create(specification)
+            _ = try await watcher.endpoint()
+            await runtime.shutDown()
+        }
+        let file = StateFile(path: bench.stateDirectory + "/state.json")
+        var state = try #require(try file.load())
+        state.sessions[0].isDeleted = true
+        try file.save(state)
+        try Folder.make(bench.stateDirectory + "/trash/0123456789ab-left/inner")
+        runtime = try await bench.open(bench.settings())
+        var watcher = Watcher(runtime)
+        _ = await watcher.next()
+        while !watcher.sessions.isEmpty, await watcher.next() != nil {}
+        #expect(FolderListing.names(of: bench.stateDirectory + "/sessions").isEmpty)
+        #expect(FolderListing.names(of: bench.stateDirectory + "/trash").isEmpty)
+        #expect(try file.load()?.sessions == [])
+        await runtime.shutDown()
+    }
+
+    @Test("A disk that takes no more is a clear refusal, and what was stored before stays")
+    func fullDisk() async throws {
+        let bench = try Bench()
+        let runtime = try await bench.open(bench.settings())
+        let specification = bench.specification(nil, branch: "main")
+        // A folder in the place of the temporary file: the write fails as it would on a full or read-only disk.
+        let before = SmallFile.read(bench.stateDirectory + "/state.json")
+        mkdir(bench.stateDirectory + "/state.json.new", 0o700)
+        let error = await #expect(throws: SessionRuntimeError.self) { try await runtime.create(specification) }
+        guard case .unavailable(let message) = error else { return #expect(Bool(false)) }
+        #expect(message.contains("could not be stored"))
+        #expect(SmallFile.read(bench.stateDirectory + "/state.json") == before)
+        rmdir(bench.stateDirectory + "/state.json.new")
+        var watcher = Watcher(runtime)
+        try await runtime.create(specification)
+        _ = try await watcher.endpoint()
+        await runtime.shutDown()
+    }
+}
