@@ -53,7 +53,7 @@ final class ClientEngine {
             origin: request.url.origin,
             tls: request.url.origin.scheme == .https ? request.tls ?? configuration.tls : nil,
             addresses: request.addresses)
-        if request.method.isIdempotent, let connection = pool.checkOut(key) {
+        if request.isRepeatable, let connection = pool.checkOut(key) {
             let exchange = ClientExchange(connection, pool: pool, request: request, deadline: deadline, on: executor)
             do {
                 return (try await exchange.begin(head: head, body: request.body), exchange)

@@ -10,7 +10,7 @@ package enum ClientMethod: String, Hashable, Sendable {
     case delete = "DELETE"
 
     /// Whether a request may be sent again when nobody knows if it was processed (RFC 9110 §9.2.2).
-    var isIdempotent: Bool { self != .post && self != .patch }
+    fileprivate var isIdempotent: Bool { self != .post && self != .patch }
     /// Whether servers expect to be told that there is no body (RFC 9110 §8.6).
     var expectsBody: Bool { self == .post || self == .put || self == .patch }
 }
@@ -71,12 +71,16 @@ package struct ClientRequest: Sendable {
     package var addresses = AddressPolicy.any
     /// Whom to trust on https; nil is the client's own setting.
     package var tls: TLSConfiguration?
+    /// Whether the request may be sent again when nobody knows if it was processed; only such requests use connections
+    /// that were used before. The method's nature, unless the caller knows better.
+    package var isRepeatable: Bool
 
     package init(_ method: ClientMethod = .get, _ url: HTTPURL, fields: [ClientField] = [], body: [UInt8]? = nil) {
         self.method = method
         self.url = url
         self.fields = fields
         self.body = body
+        self.isRepeatable = method.isIdempotent
     }
 
     /// The head as it goes onto the wire; throws what is wrong with it.
