@@ -43,7 +43,7 @@ extension APIError {
         switch type {
         case is String.Type: "a string"
         case is Bool.Type: "true or false"
-        case is Int.Type: "a whole number"
+        case is Double.Type: "a whole number"
         case is [String: String].Type: "an object whose values are strings"
         default: "an object"
         }

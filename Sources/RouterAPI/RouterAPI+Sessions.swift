@@ -102,15 +102,17 @@ extension RouterAPI {
         ])
     }
 
-    private struct IdleTimeoutBody: Decodable { var minutes: Int? }
+    // Double, because the decoder does not say which field has a number that is no Int.
+    private struct IdleTimeoutBody: Decodable { var minutes: Double? }
 
     func setIdleTimeout(
         _ id: SessionID, _ request: APIRequest, _ caller: APICaller
     ) async throws(APIError) -> APIResponse {
         _ = try find(id, request, caller)
-        let minutes = try request.decodeBody(as: IdleTimeoutBody.self).minutes
+        let wished = try request.decodeBody(as: IdleTimeoutBody.self).minutes
         let maximum = max(1, Int(settings.idle.maximumTimeout.components.seconds / 60))
-        if let minutes, !(1...maximum).contains(minutes) {
+        let minutes = wished.flatMap { Int(exactly: $0) }
+        guard wished == nil || minutes.map((1...maximum).contains) == true else {
             throw .badRequest("invalid_field", "\"minutes\" must be a whole number from 1 to \(maximum), or null.")
         }
         try await order { () throws(SessionRuntimeError) in try await runtime.setIdleTimeout(minutes: minutes, of: id) }
