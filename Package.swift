@@ -91,7 +91,11 @@ let package = Package(
             swiftSettings: swiftSettings),
 
         tests(of: "HTTPWire"),
-        tests(of: "Sessions"),
+        // Doubles that the tests of more than one target use.
+        .target(
+            name: "SessionDoubles", dependencies: ["Sessions"], path: "Tests/Support/SessionDoubles",
+            swiftSettings: swiftSettings),
+        tests(of: "Sessions", ["SessionDoubles"]),
         tests(of: "Telemetry"),
         tests(of: "LinuxIO"),
         tests(of: "Routing", ["HTTPWire", "Identity"]),
@@ -100,7 +104,7 @@ let package = Package(
         tests(of: "Assets", ["LinuxIO", "HTTPWire", "Identity", "CZlib", "CBrotli"]),
         tests(of: "HTTPClient", ["LinuxIO", "TLS", "HTTPWire"]),
         tests(of: "GitRemote", ["HTTPClient", "LinuxIO"]),
-        tests(of: "RouterAPI", ["Sessions", "Identity", "GitRemote", httpTypes, logging]),
+        tests(of: "RouterAPI", ["Sessions", "SessionDoubles", "Identity", "GitRemote", httpTypes, logging]),
         tests(of: "LocalSessions", ["Sessions", "HTTPClient", logging]),
         tests(of: "Observability", ["Telemetry", logging, metrics]),
         tests(of: "DataPlane", ["LinuxIO", "HTTPWire", "Routing", "Identity", "Assets", "Telemetry"]),
