@@ -36,6 +36,13 @@ private func zeroBytes(_ word: UInt64) -> UInt64 {
     (word &- repeated(0x01)) & ~word & repeated(0x80)
 }
 
+/// Sets the top bit of each byte that is a control byte (0x00-0x1F, 0x7F) and no other; no byte carries into the next.
+@inline(__always)
+private func controlBytes(_ word: UInt64) -> UInt64 {
+    let low = word & repeated(0x7F)
+    return (~(low &+ repeated(0x60)) | (low &+ repeated(0x01))) & ~word & repeated(0x80)
+}
+
 /// Letters of a word in lower case. Only bytes from 0x40 up change, so no control byte turns into `-` or a digit.
 @inline(__always)
 func lowercased(_ word: UInt64) -> UInt64 { word | ((word & repeated(0x40)) >> 1) }
@@ -55,7 +62,9 @@ func hexValue(_ byte: UInt8) -> UInt8? {
     }
 }
 
-/// Reading bytes and finding the next interesting one, eight at a time. Every access is bounds-checked by the span.
+/// Reading bytes and finding the next interesting one, eight at a time.
+///
+/// Single accesses are bounds-checked by the span. The searches check their range once and then read without.
 extension RawSpan {
     @inline(__always)
     func byte(_ offset: Int) -> UInt8 { unsafeLoad(fromByteOffset: offset, as: UInt8.self) }
@@ -66,19 +75,34 @@ extension RawSpan {
         UInt64(littleEndian: unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))
     }
 
+    /// Eight bytes whose place a search has checked.
+    @inline(__always)
+    private func uncheckedWord(_ offset: Int) -> UInt64 {
+        UInt64(littleEndian: unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self))
+    }
+
+    @inline(__always)
+    private func uncheckedByte(_ offset: Int) -> UInt8 { unsafeLoad(fromUncheckedByteOffset: offset, as: UInt8.self) }
+
     /// Offset of the first control byte (0x00-0x1F, 0x7F) in `start..<end`, or `end`.
     @inline(__always)
     func firstControl(from start: Int, to end: Int) -> Int {
+        precondition(start >= 0 && end <= byteCount)
         var offset = start
+        while offset &+ 16 <= end {
+            let found = controlBytes(uncheckedWord(offset))
+            if found != 0 { return offset &+ found.trailingZeroBitCount / 8 }
+            let next = controlBytes(uncheckedWord(offset &+ 8))
+            if next != 0 { return offset &+ 8 &+ next.trailingZeroBitCount / 8 }
+            offset &+= 16
+        }
         while offset &+ 8 <= end {
-            let word = word(offset)
-            let below = (word &- repeated(0x20)) & ~word & repeated(0x80)
-            let found = below | zeroBytes(word ^ repeated(0x7F))
+            let found = controlBytes(uncheckedWord(offset))
             if found != 0 { return offset &+ found.trailingZeroBitCount / 8 }
             offset &+= 8
         }
         while offset < end {
-            let byte = byte(offset)
+            let byte = uncheckedByte(offset)
             if byte < 0x20 || byte == 0x7F { return offset }
             offset &+= 1
         }
@@ -88,14 +112,15 @@ extension RawSpan {
     /// Offset of the first `wanted` byte in `start..<end`, or `end`.
     @inline(__always)
     func first(_ wanted: UInt8, from start: Int, to end: Int) -> Int {
+        precondition(start >= 0 && end <= byteCount)
         var offset = start
         while offset &+ 8 <= end {
-            let found = zeroBytes(word(offset) ^ repeated(wanted))
+            let found = zeroBytes(uncheckedWord(offset) ^ repeated(wanted))
             if found != 0 { return offset &+ found.trailingZeroBitCount / 8 }
             offset &+= 8
         }
         while offset < end {
-            if byte(offset) == wanted { return offset }
+            if uncheckedByte(offset) == wanted { return offset }
             offset &+= 1
         }
         return end
@@ -104,9 +129,10 @@ extension RawSpan {
     /// Offset of the first `?`, `#`, `%` or non-ASCII byte in `start..<end`, or `end`.
     @inline(__always)
     func firstTargetMark(from start: Int, to end: Int) -> Int {
+        precondition(start >= 0 && end <= byteCount)
         var offset = start
         while offset &+ 8 <= end {
-            let word = word(offset)
+            let word = uncheckedWord(offset)
             let found =
                 zeroBytes(word ^ repeated(UInt8(ascii: "?"))) | zeroBytes(word ^ repeated(UInt8(ascii: "#")))
                 | zeroBytes(word ^ repeated(UInt8(ascii: "%"))) | (word & repeated(0x80))
@@ -114,7 +140,7 @@ extension RawSpan {
             offset &+= 8
         }
         while offset < end {
-            switch byte(offset) {
+            switch uncheckedByte(offset) {
             case UInt8(ascii: "?"), UInt8(ascii: "#"), UInt8(ascii: "%"), 0x80...0xFF: return offset
             default: offset &+= 1
             }

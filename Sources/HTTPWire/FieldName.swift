@@ -146,10 +146,13 @@ struct FieldNameTable: @unchecked Sendable {
         return nil
     }
 
-    /// The family that a valid token belongs to by its beginning, or `underscored` by a `_` anywhere, or `other`.
+    /// The family that a valid token belongs to by its beginning, else `underscored` by a `_` anywhere, else `other`.
+    ///
+    /// Families that may pass give way to `underscored`, families that never do come first: either way it stays here.
     func family(of bytes: RawSpan, start: Int, count: Int) -> FieldName {
-        for index in start..<start + count where bytes.byte(index) == UInt8(ascii: "_") { return .underscored }
-        for (prefix, name) in Self.families where bytes.hasPrefix(prefix, at: start, count: count) { return name }
-        return .other
+        var family = FieldName.other
+        for (prefix, name) in Self.families where bytes.hasPrefix(prefix, at: start, count: count) { family = name }
+        guard family == .other || family == .secWebSocket else { return family }
+        return bytes.first(UInt8(ascii: "_"), from: start, to: start + count) < start + count ? .underscored : family
     }
 }

@@ -283,7 +283,7 @@ func rewritten(
         "What a session may not tell a browser does not arrive",
         arguments: [
             "Connection: foo\nFoo: 1", "Keep-Alive: 5", "TE: x", "Trailer: X", "Upgrade: h2c", "Proxy-Authenticate: x",
-            "X-Auth-Request-Email: x", "GAP-Auth: x", "Clear-Site-Data: \"*\"", "Alt-Svc: h3=x",
+            "X-Auth-Request-Email: x", "GAP-Auth: x", "gap-under_scored: x", "Clear-Site-Data: \"*\"", "Alt-Svc: h3=x",
             "Strict-Transport-Security: x", "Service-Worker-Allowed: /", "Public-Key-Pins: x", "NEL: x", "Report-To: x",
             "Access-Control-Allow-Credentials: true", "X-Request-Id: theirs", "Sec-WebSocket-Accept: x",
             "Set-Cookie: _oauth2_proxy=evil", "Set-Cookie: __Host-gateway=x; Path=/", "Public-Key-Pins-Report-Only: x",
