@@ -20,10 +20,17 @@ struct AuditLog: Sendable {
     func record(
         _ event: Event, _ request: APIRequest, session: SessionID? = nil, _ more: [String: String] = [:]
     ) {
+        record(
+            event, email: request.caller?.email, requestID: request.requestID, session: session,
+            more.merging(["peer": request.peer]) { $1 })
+    }
+
+    func record(
+        _ event: Event, email: String?, requestID: String, session: SessionID?, _ more: [String: String] = [:]
+    ) {
         var metadata: Logger.Metadata = more.mapValues { "\($0)" }
-        metadata["email"] = "\(request.caller?.email ?? "-")"
-        metadata["peer"] = "\(request.peer)"
-        metadata["request"] = "\(request.requestID)"
+        metadata["email"] = "\(email ?? "-")"
+        metadata["request"] = "\(requestID)"
         if let session { metadata["session"] = "\(session)" }
         logger.log(level: event == .denied ? .warning : .notice, "\(event.rawValue)", metadata: metadata)
     }

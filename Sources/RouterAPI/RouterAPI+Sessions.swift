@@ -1,6 +1,7 @@
 import HTTPTypes
 import Identity
-import Sessions
+import Logging
+package import Sessions
 
 extension RouterAPI {
     func listSessions(_ request: APIRequest, _ caller: APICaller) throws(APIError) -> APIResponse {
@@ -51,6 +52,29 @@ extension RouterAPI {
             await settle(id, until: Self.hasBegun)
         }
         return .json(["hash": .string(id.description), "state": "creating", "url": nil])
+    }
+
+    /// Starts a sleeping session because its owner opened its page; limits hold, and many visits are one start.
+    ///
+    /// - Parameter email: the visitor's normalised address.
+    package func wake(_ id: SessionID, for email: String, requestID: String) async {
+        guard let session = directory.snapshot[id], session.owner == email else { return }
+        switch session.state {
+        case .stopped, .stopping: break
+        case .creating, .running, .failed: return
+        }
+        do throws(APIError) {
+            try await starts.run(id, owner: email, limits: settings.limits, directory: directory) {
+                () async throws(APIError) in
+                try await order { () throws(SessionRuntimeError) in try await runtime.resume(id, gitToken: nil) }
+                audit.record(.resumed, email: email, requestID: requestID, session: id, ["by": "visit"])
+                await settle(id, until: Self.hasBegun)
+            }
+        } catch {
+            logger.warning(
+                "session not woken",
+                metadata: ["session": "\(id)", "request": "\(requestID)", "code": "\(error.code)"])
+        }
     }
 
     /// Whether a session is on its way up, or was and ended.

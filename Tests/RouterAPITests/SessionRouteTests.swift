@@ -124,6 +124,23 @@ struct SessionRouteTests {
             ])
     }
 
+    @Test("A visit wakes a sleeping session of the visitor once, within the limits")
+    func wake() async throws {
+        let bench = try await APIBench([.example(1, state: .stopped)])
+        await bench.api.wake(id, for: "bob@example.com", requestID: "r-2")
+        #expect(bench.runtime.orders == [])
+        await withTaskGroup { group in
+            for _ in 0..<20 { group.addTask { await bench.api.wake(id, for: "ann@example.com", requestID: "r-2") } }
+        }
+        #expect(bench.runtime.orders == [.resume(id, gitToken: nil)])
+        #expect(
+            bench.log.lines == ["session resumed by=visit email=ann@example.com request=r-2 session=000000000001"])
+        let full = try await APIBench([.example(1, state: .stopped), .example(2)]) { $0.limits.runningPerUser = 1 }
+        await full.api.wake(id, for: "ann@example.com", requestID: "r-2")
+        #expect(full.runtime.orders == [])
+        #expect(full.log.lines.first?.contains("too_many_running") == true)
+    }
+
     @Test("An administrator's stop is audited as such")
     func adminStop() async throws {
         let bench = try await APIBench([.example(1)])
