@@ -63,7 +63,7 @@ enum Server {
         }
         let port = plane.addresses[0].port
 
-        let parts = try await sessionParts(settings, readiness: readiness, registry: registry, logger: logger)
+        let parts = try await sessionParts(settings)
         let publisher = RoutePublisher(
             plane: plane, settings: routing, directory: parts.directory,
             fixed: FixedRoutes(settings.developmentRoutes), readiness: readiness)
