@@ -6,7 +6,7 @@ import Testing
 @Suite("Reference")
 struct ReferenceTests {
     /// The repository's folder, three above this file.
-    static let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3)
+    static let root = #filePath.split(separator: Character("/"), omittingEmptySubsequences: false).dropLast(3)
         .joined(separator: "/")
 
     @Test("docs/configuration.md is what the declarations say; `make docs` writes it")
@@ -21,7 +21,7 @@ struct ReferenceTests {
         for declaration in SettingTable.all {
             #expect(help.contains("\(declaration.flag), \(declaration.name)\n"))
         }
-        let long = help.split(separator: "\n").dropFirst().filter { $0.count > 80 }
+        let long = help.split(separator: Character("\n")).dropFirst().filter { $0.count > 80 }
         #expect(long.isEmpty)
     }
 }
