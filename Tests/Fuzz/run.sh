@@ -1,14 +1,28 @@
 #!/bin/sh
-# Fuzzes HTTPWire: run.sh SECONDS [TARGET...]. Builds each target with libFuzzer and AddressSanitizer, runs it that long
-# on its corpus, and stops at the first input that breaks a property. New inputs go to a scratch folder, not to corpus/.
+# Fuzzes what reads strangers' bytes: run.sh SECONDS [TARGET...]. Builds each target with libFuzzer and AddressSanitizer,
+# runs it that long on its corpus, and stops at the first input that breaks a property. New inputs go to a scratch
+# folder, not to corpus/.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 seconds=${1:?usage: run.sh SECONDS [TARGET...]}
 shift
-[ $# -gt 0 ] || set -- RequestHead ResponseHead Chunks Cookies Host
+[ $# -gt 0 ] || set -- RequestHead ResponseHead Chunks Cookies Host Route Identity Site
 scratch=${FUZZ_SCRATCH:-$(mktemp -d)}
 # Swift's own backtracer would swallow the signal libFuzzer waits for.
 export SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0
+sources=$here/../../Sources
+
+build() {
+    swiftc -O -swift-version 6 -parse-as-library -package-name fuzz -sanitize=fuzzer,address -use-ld=lld \
+        -enable-upcoming-feature InternalImportsByDefault -I "$scratch" "$@"
+}
+
+# HTTPWire as a module of its own, for targets whose sources import it; built once.
+httpwire() {
+    [ -f "$scratch/HTTPWire.o" ] || build -wmo -c -module-name HTTPWire -emit-module \
+        -emit-module-path "$scratch/HTTPWire.swiftmodule" "$sources"/HTTPWire/*.swift -o "$scratch/HTTPWire.o"
+}
+
 for target in "$@"; do
     case $target in
         RequestHead) corpus=request-head ;;
@@ -17,10 +31,31 @@ for target in "$@"; do
     esac
     mkdir -p "$scratch/$corpus"
     echo "== $target: building"
-    swiftc -O -swift-version 6 -parse-as-library -package-name fuzz -module-name Fuzz$target \
-        -sanitize=fuzzer,address -use-ld=lld \
-        "$here"/../../Sources/HTTPWire/*.swift "$here/Properties.swift" "$here/Fuzz$target.swift" \
-        -o "$scratch/$target"
+    # The sources under test are part of the target's module; what they import stands beside it.
+    case $target in
+        Route)
+            httpwire
+            build -module-name FuzzRoute "$sources"/Routing/*.swift "$here/RouteProperties.swift" \
+                "$here/FuzzRoute.swift" "$scratch/HTTPWire.o" -o "$scratch/Route" ;;
+        Identity)
+            httpwire
+            clang -O1 -g -fsanitize=address -I "$sources/COpenSSL/include" -c "$sources/COpenSSL/COpenSSL.c" \
+                -o "$scratch/COpenSSL.o"
+            printf 'module COpenSSL { header "%s" export * }\n' "$sources/COpenSSL/include/COpenSSL.h" \
+                > "$scratch/openssl.modulemap"
+            build -module-name FuzzIdentity -Xcc "-fmodule-map-file=$scratch/openssl.modulemap" \
+                "$sources"/Identity/*.swift "$here/IdentityProperties.swift" "$here/FuzzIdentity.swift" \
+                "$scratch/HTTPWire.o" "$scratch/COpenSSL.o" -lssl -lcrypto -o "$scratch/Identity" ;;
+        Site)
+            httpwire
+            build -module-name FuzzSite "$sources/Assets/AcceptEncoding.swift" "$sources/Assets/Bytes.swift" \
+                "$sources/Assets/EntityTags.swift" "$sources/Assets/RangeRequest.swift" \
+                "$sources/Assets/RequestPath.swift" "$here/SiteProperties.swift" "$here/FuzzSite.swift" \
+                "$scratch/HTTPWire.o" -o "$scratch/Site" ;;
+        *)
+            build -module-name "Fuzz$target" "$sources"/HTTPWire/*.swift "$here/Properties.swift" \
+                "$here/Fuzz$target.swift" -o "$scratch/$target" ;;
+    esac
     echo "== $target: running for $seconds s"
     timeout -k 10 $((seconds + 60)) "$scratch/$target" -max_total_time="$seconds" -max_len=2048 -timeout=10 \
         -dict="$here/http.dict" -print_final_stats=1 -artifact_prefix="$scratch/" \

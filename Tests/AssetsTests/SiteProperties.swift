@@ -1,0 +1,1 @@
+../Fuzz/SiteProperties.swift

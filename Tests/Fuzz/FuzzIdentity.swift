@@ -1,0 +1,12 @@
+private let policies = try! PoliciesForProperties()
+
+/// The entry point that libFuzzer calls with each input.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzz(_ start: UnsafeRawPointer?, _ count: Int) -> Int32 {
+    do {
+        try checkIdentity(UnsafeRawBufferPointer(start: start, count: count), policies)
+    } catch {
+        fatalError("\(error)")
+    }
+    return 0
+}

@@ -1,0 +1,12 @@
+private let table = try! routeTableForProperties()
+
+/// The entry point that libFuzzer calls with each input.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzz(_ start: UnsafeRawPointer?, _ count: Int) -> Int32 {
+    do {
+        try checkRoute(UnsafeRawBufferPointer(start: start, count: count), table)
+    } catch {
+        fatalError("\(error)")
+    }
+    return 0
+}
