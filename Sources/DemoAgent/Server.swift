@@ -15,8 +15,8 @@ actor Server {
     let repository: Repository
     let events = EventHub()
     var conversations: [String: Conversation] = [:]
-    /// The waiters of the answers being given, by conversation.
-    var answering: [String: Waiter] = [:]
+    /// The answers being given, by conversation.
+    var answers: [String: Answer] = [:]
     var terminals: [String: Terminal] = [:]
     /// Sessions of ended shells that left processes behind.
     var abandoned: Set<pid_t> = []
@@ -131,7 +131,7 @@ actor Server {
 
     private func shutDown() async {
         isStopping = true
-        for waiter in answering.values { waiter.wake() }
+        for answer in answers.values { answer.stop() }
         await endAllTerminals()
         for task in tasks.values { task.cancel() }
         for connection in connections.values { connection.waiter.wake() }

@@ -48,7 +48,7 @@ extension Server {
     /// Ends the present answer; true whether or not there is one, as in opencode.
     func abort(_ id: String) -> Response {
         guard conversations[id] != nil else { return .notFound("Session \(id)") }
-        if let waiter = answering.removeValue(forKey: id) { waiter.wake() }
+        answers[id]?.stop()
         return .json(true)
     }
 
@@ -88,8 +88,7 @@ extension Server {
         say(prompt.text, as: .user, in: id, isComplete: true)
         guard prompt.noReply != true else { return nil }
         setBusy(true, id)
-        let waiter = Waiter(on: executor)
-        answering[id] = waiter
+        answers[id] = Answer(on: executor)
         let text = prompt.text
         spawn { await self.answer(id, text) }
         return nil
@@ -97,25 +96,18 @@ extension Server {
 
     /// Gives the canned answer, word by word, so that the page has something to follow.
     private func answer(_ id: String, _ prompt: String) async {
-        // Kept here: `abort` takes it out of the table, and that is how an answer learns that it has been aborted.
-        guard let waiter = answering[id] else { return }
-        func pause(_ milliseconds: UInt64) async -> Bool {
-            let end = executor.now.advanced(milliseconds: milliseconds)
-            while executor.now < end, !isStopping, answering[id] === waiter { _ = await waiter.wait(until: end) }
-            return !isStopping && answering[id] === waiter
-        }
-
+        guard let answer = answers[id] else { return }
         let entries = (try? repository.entries(of: "")) ?? []
         let names = entries.map { $0.kind == .directory ? $0.name + "/" : $0.name }
         let reply = CannedReply(to: prompt, names: names, count: names.count)
-        var isWanted = await pause(UInt64(reply.pause) * 1000 + configuration.wordMilliseconds * 8)
+        var isWanted = await answer.pause(UInt64(reply.pause) * 1000 + configuration.wordMilliseconds * 8)
         let message = say("", as: .assistant, in: id, isComplete: false)
         for piece in reply.pieces where isWanted {
             append(piece, to: message, in: id)
-            isWanted = await pause(configuration.wordMilliseconds)
+            isWanted = await answer.pause(configuration.wordMilliseconds)
         }
         finish(message, in: id, isAborted: !isWanted)
-        if answering[id] === waiter { answering[id] = nil }
+        answers[id] = nil
         setBusy(false, id)
         events.send(Event("session.idle", ["sessionID": .string(id)]))
     }

@@ -50,7 +50,7 @@ extension Server {
 
     /// Stops answers and terminals and says so, as before a stop.
     func dispose() async -> Response {
-        for id in Array(answering.keys) { _ = abort(id) }
+        for answer in answers.values { answer.stop() }
         await endAllTerminals()
         events.send(Event("server.instance.disposed", ["directory": .string(repository.root)]))
         events.send(Event("global.disposed"))
