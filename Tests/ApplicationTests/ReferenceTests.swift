@@ -6,8 +6,11 @@ import Testing
 @Suite("Reference")
 struct ReferenceTests {
     /// The repository's folder, three above this file.
-    static let root = #filePath.split(separator: Character("/"), omittingEmptySubsequences: false).dropLast(3)
-        .joined(separator: "/")
+    static let root: String = {
+        var path: String = #filePath
+        for _ in 0..<3 { path = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]) }
+        return path
+    }()
 
     @Test("docs/configuration.md is what the declarations say; `make docs` writes it")
     func page() throws {
@@ -21,7 +24,9 @@ struct ReferenceTests {
         for declaration in SettingTable.all {
             #expect(help.contains("\(declaration.flag), \(declaration.name)\n"))
         }
-        let long = help.split(separator: Character("\n")).dropFirst().filter { $0.count > 80 }
+        // The first lines are the sentence above the list, which the printer wraps.
+        let lines: [Substring] = help.split(whereSeparator: { $0 == "\n" })
+        let long = lines.dropFirst().filter { $0.count > 80 }
         #expect(long.isEmpty)
     }
 }
