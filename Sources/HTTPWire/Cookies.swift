@@ -6,7 +6,7 @@ enum Cookies {
     /// Whether a cookie string `name=value` belongs to the gateway.
     ///
     /// A browser stores `=_auth=x` or a bare `_auth` as a nameless cookie, and sends it back looking like the real
-    /// one; so empty names are looked through.
+    /// one; so empty names are looked through. An empty prefix is nobody's.
     static func isGuarded(
         _ bytes: RawSpan, _ start: Int, _ end: Int, prefixes: [[UInt8]], names: [[UInt8]]
     ) -> Bool {
@@ -14,7 +14,7 @@ enum Cookies {
         while start < end, isBlank(bytes.byte(start)) || bytes.byte(start) == UInt8(ascii: "=") { start += 1 }
         var nameEnd = bytes.first(UInt8(ascii: "="), from: start, to: end)
         while nameEnd > start, isBlank(bytes.byte(nameEnd - 1)) { nameEnd -= 1 }
-        for prefix in prefixes where nameEnd - start >= prefix.count {
+        for prefix in prefixes where !prefix.isEmpty && nameEnd - start >= prefix.count {
             if matches(bytes, start, prefix) { return true }
         }
         for name in names where nameEnd - start == name.count {

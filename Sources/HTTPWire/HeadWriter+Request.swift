@@ -25,19 +25,23 @@ extension HeadWriter {
         writer.append("\r\n")
 
         let isWebSocket = head.upgrade == .webSocket
+        let bytes = buffer.bytes
+        var run = Run()
         for field in head.fields {
             switch passage(of: field.known, isWebSocket: isWebSocket) {
             case .drop: continue
             case .filter:
                 if rewrite.dropsAllCookies { continue }
+                run.flush(from: buffer, into: &writer)
                 Cookies.write(
                     cookie: field.value, from: buffer, without: rewrite.authCookiePrefixes, into: &writer)
             case .keep:
                 if isNamed(field, rewrite.identityFieldName, in: buffer) { continue }
                 if let secret = rewrite.secretFieldName, isNamed(field, secret, in: buffer) { continue }
-                copy(field, from: buffer, into: &writer)
+                run.add(field, from: buffer, bytes, into: &writer)
             }
         }
+        run.flush(from: buffer, into: &writer)
 
         switch head.framing {
         case .length(let length):

@@ -12,8 +12,13 @@ extension HeadWriter {
         writer.append(" ")
         writer.append(head.reason.bytes(in: buffer))
         writer.append("\r\n")
+        let bytes = buffer.bytes
+        var run = Run()
         if head.upgrade == .webSocket {
-            for field in head.fields where field.known == .secWebSocket { copy(field, from: buffer, into: &writer) }
+            for field in head.fields where field.known == .secWebSocket {
+                run.add(field, from: buffer, bytes, into: &writer)
+            }
+            run.flush(from: buffer, into: &writer)
             writer.append("Connection: Upgrade\r\nUpgrade: websocket\r\n")
             if requestID.count > 0 { writer.append(field: "X-Request-Id", requestID) }
             writer.append("\r\n")
@@ -26,6 +31,7 @@ extension HeadWriter {
         fields: for field in head.fields {
             guard passes(field.known, hasRequestID: requestID.count > 0) else { continue }
             if field.known == .setCookie {
+                run.flush(from: buffer, into: &writer)
                 Cookies.write(setCookie: field.value, from: buffer, rewrite: rewrite, into: &writer)
                 continue
             }
@@ -35,8 +41,9 @@ extension HeadWriter {
                     if added.rule == .replacing { continue fields }
                 }
             }
-            copy(field, from: buffer, into: &writer)
+            run.add(field, from: buffer, bytes, into: &writer)
         }
+        run.flush(from: buffer, into: &writer)
         if isFinal {
             writeFraming(head, delivery, into: &writer)
             for (index, added) in rewrite.addedFields.enumerated() {
