@@ -99,7 +99,9 @@ final class Exchange {
         let buffer = connection.input!
         let (route, decision) = decide(table, buffer.bytes, connection)
         switch decision {
-        case .refused(let refusal, let who, let isAudited):
+        case .refused(let refused, let who, let isAudited):
+            // Whose session it is may not be known yet; "not found" would be a lie that clients believe.
+            let refusal = refused.status == 404 && !table.isComplete ? Refusal.starting : refused
             worker.telemetry.refusal(refusal.reason)
             if isAudited { report(refusal, who, route, connection, buffer.bytes) }
             return await refuse(refusal, on: connection, isAPI: route.isAPI)

@@ -47,6 +47,9 @@ struct Refusal: Error {
     static let exhausted = Refusal(
         status: 503, code: "gateway_exhausted", sentence: "The gateway is out of resources. Try again in a moment.",
         retryAfterSeconds: 1)
+    static let starting = Refusal(
+        status: 503, code: "starting", sentence: "The gateway has just started and does not know the sessions yet.",
+        retryAfterSeconds: 1)
     static let tooLarge = Refusal(
         status: 413, code: "body_too_large", sentence: "The request's body is larger than the API accepts.",
         closes: true)

@@ -7,6 +7,8 @@ package import HTTPWire
 package final class RouteTable: Sendable {
     /// Counts tables; a worker replaces its table only by one of a higher generation.
     package let generation: UInt64
+    /// Whether the table holds every session there is; before the first look at them an unknown one may exist.
+    package let isComplete: Bool
     /// The sessions in no order.
     package var sessions: some Collection<SessionRoute> { byID.values }
 
@@ -18,10 +20,12 @@ package final class RouteTable: Sendable {
     ///
     /// `fallback` answers for every session host that the table does not hold: the fixed target of development.
     package init(
-        settings: RoutingSettings, sessions: [SessionRoute], generation: UInt64, fallback: SessionRoute? = nil
+        settings: RoutingSettings, sessions: [SessionRoute], generation: UInt64, fallback: SessionRoute? = nil,
+        isComplete: Bool = true
     ) {
         pattern = HostPattern(settings)
         self.generation = generation
+        self.isComplete = isComplete
         self.fallback = fallback
         var table: [UInt64: SessionRoute] = Dictionary(minimumCapacity: sessions.count)
         var ambiguous: Set<UInt64> = []

@@ -127,6 +127,11 @@ struct FixedRoutes: Sendable {
         }
     }
 
+    /// The table before the directory has told its sessions.
+    func table(_ settings: RoutingSettings) -> RouteTable {
+        RouteTable(settings: settings, sessions: routes, generation: 0, fallback: fallback, isComplete: false)
+    }
+
     private static func target(_ endpoint: SessionEndpoint, identity: UInt64) -> UpstreamTarget {
         UpstreamTarget(
             identity: identity, incarnation: endpoint.incarnation, address: endpoint.address, port: endpoint.port,

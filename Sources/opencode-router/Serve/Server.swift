@@ -49,12 +49,13 @@ enum Server {
         planeSettings.tellsSessionsTheUser = settings.identity.tellsPods
         planeSettings.workers = settings.listeners.workers
         planeSettings.apply(settings.limits)
+        let fixed = FixedRoutes(settings.developmentRoutes)
         let plane: Workers
         let operations: OperationsListener
         do throws(IOError) {
             plane = try await Workers(
                 settings: planeSettings, entries: entries(settings.listeners),
-                table: RouteTable(settings: routing, sessions: [], generation: 0), control: control)
+                table: fixed.table(routing), control: control)
             operations = try await OperationsListener(
                 address: address(settings.listeners.address, settings.listeners.metricsPort))
         } catch {
@@ -66,7 +67,7 @@ enum Server {
         let parts = try await sessionParts(settings)
         let publisher = RoutePublisher(
             plane: plane, settings: routing, directory: parts.directory,
-            fixed: FixedRoutes(settings.developmentRoutes), readiness: readiness)
+            fixed: fixed, readiness: readiness)
         let api = RouterAPI(
             settings: apiSettings(settings, boundPort: port), directory: parts.directory, runtime: parts.runtime,
             branches: parts.branches, catalogue: parts.catalogue, secrets: nil)
@@ -79,14 +80,14 @@ enum Server {
             workers: plane.telemetry, registry: registry, readiness: readiness, version: Version.current, log: log)
         await operations.serve(responder)
         readiness.set(.listeners, nil)
-        logger.info(
-            "listening",
-            metadata: [
-                "address": "\(plane.addresses[0])", "operations": "\(operations.address)",
-                "attach": plane.addresses.count > 1 ? "\(plane.addresses[1])" : "-",
-                "url": "\(settings.hosts.scheme)://\(settings.hosts.authority(boundPort: port))",
-                "sessions": "\(settings.sessions.runtime)", "milliseconds": "\(milliseconds(since: started, clock))",
-            ])
+        var facts: Logger.Metadata = [
+            "address": "\(plane.addresses[0].host)", "port": "\(port)", "metrics_port": "\(operations.address.port)",
+            "url": "\(settings.hosts.scheme)://\(settings.hosts.authority(boundPort: port))",
+            "sessions": "\(settings.sessions.runtime)", "version": "\(Version.current)",
+            "milliseconds": "\(milliseconds(since: started, clock))",
+        ]
+        if plane.addresses.count > 1 { facts["attach_port"] = "\(plane.addresses[1].port)" }
+        logger.info("listening", metadata: facts)
 
         // Shut down in reverse order: the byte path drains while everything that it asks still answers.
         var group = ServiceGroupConfiguration(

@@ -141,6 +141,8 @@ class Connection:
                 try:
                     self._fill()
                 except Truncated:
+                    yield self.unread
+                    self.unread = b""
                     break
                 piece, self.unread = self.unread, b""
                 yield piece
@@ -160,6 +162,10 @@ class Connection:
             self._fill()
         line, _, self.unread = self.unread.partition(b"\r\n")
         return line
+
+    def read_exactly(self, count):
+        """So many bytes behind the last head: what a tunnel carries."""
+        return b"".join(self._exactly(count))
 
     def _exactly(self, count):
         while count > 0:
