@@ -21,11 +21,11 @@ class Repositories:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.process = subprocess.Popen(
-            [sys.executable, SERVER, "--root", self.folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            [sys.executable, SERVER, "--root", self.folder], stdout=subprocess.PIPE, text=True)
         self.port = int(self.process.stdout.readline())
 
     def stop(self):
-        self.process.stdin.close()
+        self.process.terminate()
         self.process.wait(10)
 
     def url(self, path):

@@ -55,10 +55,9 @@ class Router:
         self.process = subprocess.Popen(
             [binary(), "serve"], env=clean_environment(**self.settings), stdin=subprocess.DEVNULL,
             stdout=self.log, stderr=self.log)
-        ports = self.wait_for_line("listening")
-        self.port = int(ports["port"])
-        self.metrics_port = int(ports["metrics_port"])
-        self.attach_port = int(ports.get("attach_port", 0))
+        line = self.wait_for_line("listening")
+        self.port, self.metrics_port, self.attach_port = (
+            int(line[name].rpartition(":")[2]) for name in ("address", "operations", "attach"))
         domain = self.settings.get("ROUTER_DOMAIN") or f"localhost:{self.port}"
         self.domain = domain
         self.host = self.settings.get("PICKER_HOST") or domain
