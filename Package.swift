@@ -76,6 +76,7 @@ let package = Package(
         // Floor 3
         floor(3, "RouterAPI", ["Sessions", "Identity", "GitRemote", httpTypes, logging]),
         floor(3, "LocalSessions", ["Sessions", "HTTPClient", subprocess, logging]),
+        floor(3, "AgentClient", ["Sessions", "HTTPClient"]),
         floor(3, "Observability", ["Telemetry", logging, metrics, metricsCore]),
         // Floor 4
         floor(4, "DataPlane", ["LinuxIO", "TLS", "HTTPWire", "Routing", "Identity", "Assets", "Telemetry"]),
@@ -85,7 +86,7 @@ let package = Package(
             name: "opencode-router",
             dependencies: [
                 "HTTPWire", "Sessions", "Telemetry", "LinuxIO", "Routing", "Identity", "TLS", "Assets", "HTTPClient",
-                "GitRemote", "RouterAPI", "LocalSessions", "Observability", "DataPlane", "DemoAgent",
+                "GitRemote", "RouterAPI", "LocalSessions", "AgentClient", "Observability", "DataPlane", "DemoAgent",
                 argumentParser, configuration, serviceLifecycle, unixSignals, logging, metrics, httpTypes,
             ],
             swiftSettings: swiftSettings),
@@ -106,6 +107,7 @@ let package = Package(
         tests(of: "GitRemote", ["HTTPClient", "LinuxIO"]),
         tests(of: "RouterAPI", ["Sessions", "SessionDoubles", "Identity", "GitRemote", httpTypes, logging]),
         tests(of: "LocalSessions", ["Sessions", "HTTPClient", logging]),
+        tests(of: "AgentClient", ["Sessions", "SessionDoubles", "HTTPClient", "DemoAgent", "LinuxIO"]),
         tests(of: "Observability", ["Telemetry", logging, metrics]),
         tests(of: "DataPlane", ["LinuxIO", "HTTPWire", "Routing", "Identity", "Assets", "Telemetry"]),
         tests(of: "DemoAgent", ["LinuxIO", "HTTPWire"]),

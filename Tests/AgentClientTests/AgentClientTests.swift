@@ -1,0 +1,118 @@
+import AgentClient
+import DemoAgent
+import Foundation
+import HTTPClient
+import LinuxIO
+import SessionDoubles
+import Sessions
+import Testing
+
+@Suite("What the gateway asks of agents", .timeLimit(.minutes(1)))
+struct AgentClientTests {
+    static let busy = #"{"ses_1":{"type":"busy"}}"#
+    static let statuses: [([String: String], AgentStatus)] = [
+        (["/session/status": "{}"], .idle),
+        (["/session/status": #"{"ses_1":{"type":"idle"}}"#], .idle),
+        (["/session/status": busy, "/permission": "[]", "/question": "[]"], .busy),
+        (["/session/status": busy], .busy),
+        (["/session/status": #"{"ses_1":{"type":"retry","attempt":1,"message":"m","next":9}}"#], .retrying),
+        (
+            [
+                "/session/status": #"{"a":{"type":"retry"},"b":{"type":"busy"}}"#, "/permission": "[]",
+                "/question": "[]",
+            ], .busy
+        ),
+        (["/session/status": #"{"a":{"type":"something new"}}"#], .busy),
+        (["/session/status": busy, "/permission": #"[{"id":"per_1"}]"#], .waitingForHuman),
+        (["/session/status": busy, "/permission": "[]", "/question": #"[{"id":"que_1"}]"#], .waitingForHuman),
+        (["/session/status": "[]"], .unknown), ([:], .unknown),
+    ]
+
+    @Test("The agent's own word decides whether it works", arguments: statuses)
+    func status(answers: [String: String], expected: AgentStatus) async throws {
+        let answers = answers.map { ("GET \($0.key)", (status: 200, body: $0.value)) }
+        let agent = CannedAgent(Dictionary(uniqueKeysWithValues: answers))
+        defer { agent.stop() }
+        let client = AgentClient(try await .standalone())
+        #expect(await client.status(of: .example(1), at: agent.endpoint) == expected)
+        let login = "Basic " + Data("opencode:secret".utf8).base64EncodedString()
+        #expect(agent.requests.allSatisfy { $0.authorization == login })
+    }
+
+    @Test("An agent that refuses, or is not there, is unknown and not idle", arguments: [401, 404, 500, 503])
+    func refusals(status: Int) async throws {
+        let agent = CannedAgent(["GET /session/status": (status, "{}")])
+        let client = AgentClient(try await .standalone())
+        #expect(await client.status(of: .example(1), at: agent.endpoint) == .unknown)
+        agent.stop()
+        var nowhere = agent.endpoint
+        nowhere.port = 1
+        #expect(await client.status(of: .example(1), at: nowhere) == .unknown)
+        nowhere.address = "not an address"
+        #expect(await client.status(of: .example(1), at: nowhere) == .unknown)
+    }
+
+    @Test("Conversations and prompts are asked for as opencode's API has them")
+    func prompts() async throws {
+        let agent = CannedAgent([
+            "GET /session?limit=1&roots=true": (200, "[]"), "POST /session": (200, #"{"id":"ses_7","title":"t"}"#),
+            "GET /session/ses_7/message?limit=1": (200, "[]"), "POST /session/ses_7/prompt_async": (204, ""),
+            "POST /session/ses_8/prompt_async": (400, ""),
+        ])
+        defer { agent.stop() }
+        let client = AgentClient(try await .standalone())
+        #expect(try await client.firstConversation(at: agent.endpoint) == nil)
+        #expect(try await client.openConversation(at: agent.endpoint) == "ses_7")
+        #expect(try await !client.hasMessages("ses_7", at: agent.endpoint))
+        try await client.prompt("Fix \"it\"\n", in: "ses_7", at: agent.endpoint)
+        #expect(agent.requests.last?.line == "POST /session/ses_7/prompt_async")
+        let body = try JSONSerialization.jsonObject(with: Data((agent.requests.last?.body ?? "").utf8)) as? NSDictionary
+        #expect(body == ["parts": [["type": "text", "text": "Fix \"it\"\n"]]])
+        await #expect(throws: AgentFailure.self) { try await client.prompt("x", in: "ses_8", at: agent.endpoint) }
+        await #expect(throws: AgentFailure.self) { try await client.hasMessages("ses_9", at: agent.endpoint) }
+    }
+
+    @Test("An id that could be a path or a link is not taken", arguments: ["", "../x", "a/b", "ses 1", "é"])
+    func ids(id: String) async throws {
+        let agent = CannedAgent(["POST /session": (200, #"{"id":"\#(id)"}"#)])
+        defer { agent.stop() }
+        let client = AgentClient(try await .standalone())
+        await #expect(throws: AgentFailure.self) { try await client.openConversation(at: agent.endpoint) }
+    }
+
+    @Test("The demo agent takes a first prompt, works, and is idle again")
+    func demo() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("agent-\(UUID())")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        var configuration = DemoAgent.Configuration(directory: folder.path)
+        configuration.port = 0
+        configuration.password = "secret"
+        configuration.followsProcess = false
+        configuration.announces = false
+        let (ready, telling) = AsyncStream.makeStream(of: SocketAddress.self)
+        let agent = DemoAgent(configuration) { telling.yield($0) }
+        let running = Task { try await agent.run() }
+        defer { running.cancel() }
+        var addresses = ready.makeAsyncIterator()
+        let port = try #require(await addresses.next()).port
+        let endpoint = SessionEndpoint(incarnation: "run-1", address: "127.0.0.1", port: port, password: "secret")
+
+        let client = AgentClient(try await .standalone())
+        var session = Session.example(1, state: .running(endpoint))
+        session.initialMessage = "Say hello"
+        #expect(await client.status(of: session, at: endpoint) == .idle)
+
+        let runtime = ScriptedRuntime([session])
+        let directory = SessionDirectory(runtime: runtime)
+        let courier = FirstPromptCourier(directory: directory, runtime: runtime, agent: client)
+        let tasks = [Task { await directory.run() }, Task { await courier.run() }]
+        defer { for task in tasks { task.cancel() } }
+        try await directory.until { $0[session.id]?.conversationID != nil }
+        let conversation = try #require(directory.snapshot[session.id]?.conversationID)
+        #expect(try await client.hasMessages(conversation, at: endpoint))
+        var seen = await client.status(of: session, at: endpoint)
+        #expect(seen == .busy || seen == .idle)
+        while seen != .idle { seen = await client.status(of: session, at: endpoint) }
+    }
+}
