@@ -105,10 +105,7 @@ extension LocalSessions {
                 incarnation: run, address: "127.0.0.1", port: port, password: RandomHex.make(bytes: 16))
             let process = try await startAgent(id, record, endpoint, access)
             let family = ProcessFamily(mark: "\(ChildEnvironment.runName)=\(run)", leader: process.identity)
-            if let failure = note(process.identity, of: id) {
-                _ = await family.killAll()
-                throw failure
-            }
+            note(process.identity, of: id)
             let outcome = await watch(id, process, endpoint, until: request)
             if outcome == .stopped || outcome == .notReady {
                 await end(process, family, endpoint, wasReady: isRunning(id))
@@ -181,15 +178,10 @@ extension LocalSessions {
     }
 
     /// Stores which process runs, for a router that starts after this one was killed.
-    private func note(_ identity: ProcessIdentity, of id: SessionID) -> SessionFailure? {
+    private func note(_ identity: ProcessIdentity, of id: SessionID) {
         entries[id]?.record.leader = SessionRecord.Leader(
             pid: identity.pid, startTime: identity.startTime, bootID: ProcessTable.bootID())
-        do throws(DiskError) {
-            try save()
-            return nil
-        } catch {
-            return Workspace.failure(error)
-        }
+        saveOrLog()
     }
 
     /// How watching an agent ended.

@@ -150,11 +150,7 @@ package actor LocalSessions: SessionRuntime {
             setState(.stopping, of: id)
         }
         for driver in entries.values.compactMap(\.driver) { _ = await driver.value(ignoringCancellation: ()) }
-        do throws(DiskError) {
-            try save()
-        } catch {
-            logger.error("the local sessions could not be stored", metadata: ["reason": "\(error.sentence)"])
-        }
+        saveOrLog()
         feed.finish()
         lock = nil
     }
@@ -163,7 +159,7 @@ package actor LocalSessions: SessionRuntime {
 
     package nonisolated func changes() -> AsyncStream<SessionChange> {
         let (stream, continuation) = AsyncStream.makeStream(of: SessionChange.self)
-        // The snapshot is taken on the actor, so no update can come between it and what follows.
+        // The snapshot is taken on the actor, so nothing can come between it and the changes that follow it.
         Task { await self.begin(continuation) }
         return stream
     }
@@ -197,8 +193,9 @@ package actor LocalSessions: SessionRuntime {
     }
 
     /// Forgets a session whose folder is gone.
-    func forget(_ id: SessionID) {
+    private func forget(_ id: SessionID) {
         entries[id] = nil
+        saveOrLog()
         feed.yield(.removed(id))
     }
 
@@ -241,7 +238,11 @@ package actor LocalSessions: SessionRuntime {
 
     private func savePlanned() {
         saveIsPlanned = false
-        guard !isClosed else { return }
+        if !isClosed { saveOrLog() }
+    }
+
+    /// Writes the record of all sessions where going on without it is better than not going on.
+    func saveOrLog() {
         do throws(DiskError) {
             try save()
         } catch {
@@ -291,10 +292,10 @@ package actor LocalSessions: SessionRuntime {
         guard let entry = entries[id], entry.wanted != .deleted else { throw .notFound(id) }
         if let gitToken { entries[id]?.gitToken = gitToken }
         if entry.wanted == .running, entry.driver != nil { return }
-        try change(id) { record in
-            record.activityAt = Timestamp.now.milliseconds
-            record.activitySource = Activity.Source.resumed.rawValue
-        }
+        // Not `change`: on a full disk too a session has to start, be it for somebody to delete files in it.
+        entries[id]?.record.activityAt = max(entry.record.activityAt, Timestamp.now.milliseconds)
+        entries[id]?.record.activitySource = Activity.Source.resumed.rawValue
+        saveOrLog()
         entries[id]?.wanted = .running
         // A stop under way goes on to its end; the driver then finds that the session is wanted again.
         if entry.driver == nil { setState(.creating(.initializing), of: id) }
@@ -318,8 +319,10 @@ package actor LocalSessions: SessionRuntime {
     package func delete(_ id: SessionID) async throws(SessionRuntimeError) {
         guard let entry = entries[id] else { throw .notFound(id) }
         if entry.wanted != .deleted {
-            // Stored first: a router that is killed in the midst of it finishes the deletion when it starts again.
-            try change(id) { $0.isDeleted = true }
+            // Stored first: a router that is killed in the midst of it finishes the deletion when it starts again. That
+            // it cannot be stored is no reason to keep the session: a full disk is the best reason to delete one.
+            entries[id]?.record.isDeleted = true
+            saveOrLog()
             logger.info("session is deleted", metadata: ["session": "\(id)"])
             entries[id]?.wanted = .deleted
             entries[id]?.gitToken = nil
@@ -415,11 +418,6 @@ package actor LocalSessions: SessionRuntime {
             case .deleted:
                 let remains = await remove(id)
                 forget(id)
-                do throws(DiskError) {
-                    try save()
-                } catch {
-                    logger.error("the local sessions could not be stored", metadata: ["reason": "\(error.sentence)"])
-                }
                 return .removed(remains)
             }
         }

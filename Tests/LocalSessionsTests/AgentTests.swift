@@ -1,4 +1,6 @@
 import Glibc
+import HTTPClient
+import Logging
 import Sessions
 import Testing
 
@@ -55,7 +57,7 @@ struct AgentTests {
     func neverHealthy() async throws {
         let bench = try Bench()
         var settings = bench.settings("--never-healthy")
-        settings.readyTimeout = .milliseconds(1500)
+        settings.readyTimeout = .seconds(4)
         let runtime = try await bench.open(settings)
         var watcher = Watcher(runtime)
         try await runtime.create(bench.specification(nil, branch: "main"))
@@ -70,17 +72,21 @@ struct AgentTests {
     @Test(
         "An agent that is not there, or not a program, is a failure that names it",
         arguments: [
-            (["no-such-agent-anywhere"], "agent_not_found"), (["/etc/hostname"], "agent_not_found"),
+            (["no-such-agent-anywhere"], "agent_not_found"), (["/etc/passwd"], "agent_not_found"),
             (["/tmp"], "agent_not_found"), ([], "agent_not_found"),
+            (["JUNK"], "agent_not_started"),
         ])
     func noAgent(command: [String], code: String) async throws {
         let bench = try Bench()
         var settings = bench.settings()
-        settings.agentCommand = command
+        let junk = bench.path + "/junk"
+        try SmallFile.replace(junk, with: [0, 1, 2, 3], mode: 0o700)
+        settings.agentCommand = command.map { $0 == "JUNK" ? junk : $0 }
         let runtime = try await bench.open(settings)
         var watcher = Watcher(runtime)
         try await runtime.create(bench.specification(nil, branch: "main"))
-        #expect(try await watcher.failure().code == code)
+        let failure = try await watcher.failure()
+        #expect(failure.code == code, "\(failure)")
         await runtime.shutDown()
     }
 
@@ -146,6 +152,7 @@ struct AgentTests {
         let bench = try Bench()
         let runtime = try await bench.open(bench.settings("--take-port", bench.path + "/taken"))
         var watcher = Watcher(runtime)
+        _ = await watcher.next()
         try await runtime.create(bench.specification(nil, branch: "main"))
         _ = try await watcher.endpoint()
         #expect(watcher.history.count { $0 == "creating/starting" } == 2)
@@ -187,5 +194,56 @@ struct AgentTests {
         let runtime = try await bench.open(settings)
         #expect(await orphan.end.wait() == .signaled(9))
         await runtime.shutDown()
+    }
+
+    @Test("A process that forgot the mark is found by the record of its number and its start, and only then")
+    func recordedLeader() async throws {
+        let bench = try Bench()
+        let specification = bench.specification(nil, branch: "main")
+        do {
+            let runtime = try await bench.open(bench.settings())
+            var watcher = Watcher(runtime)
+            try await runtime.create(specification)
+            _ = try await watcher.endpoint()
+            await runtime.shutDown()
+        }
+        let file = StateFile(path: bench.stateDirectory + "/state.json")
+        for isSame in [false, true] {
+            let process = try await RunningProgram.start(
+                Program(path: "/bin/sleep", arguments: ["600"], environment: [:], directory: "/"), output: { _ in })
+            var state = try #require(try file.load())
+            state.sessions[0].leader = SessionRecord.Leader(
+                pid: process.identity.pid, startTime: process.identity.startTime - (isSame ? 0 : 1),
+                bootID: ProcessTable.bootID())
+            try file.save(state)
+            let runtime = try await bench.open(bench.settings())
+            #expect(ProcessTable.isAlive(process.identity) == !isSame)
+            kill(process.identity.pid, SIGKILL)
+            _ = await process.end.wait()
+            await runtime.shutDown()
+        }
+    }
+
+    @Test("Agents are asked for their health over HTTP with their own password, and told to dispose before they stop")
+    func overHTTP() async throws {
+        let bench = try Bench()
+        let client = try await HTTPClient.standalone()
+        let runtime = try await LocalSessions.open(
+            bench.settings("--healthy-after", "3"), agent: .http(client),
+            logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
+        var watcher = Watcher(runtime)
+        let specification = bench.specification(nil, branch: "main")
+        try await runtime.create(specification)
+        let endpoint = try await watcher.endpoint()
+        var stranger = endpoint
+        stranger.password = "guess"
+        #expect(await AgentControl.http(client).isHealthy(endpoint))
+        #expect(await !AgentControl.http(client).isHealthy(stranger))
+        try await runtime.stop(specification.id, reason: "a test")
+        _ = try await watcher.wait(for: "stopped")
+        #expect(bench.content("agent.events") == "disposed\nterminated\n")
+        #expect(await !AgentControl.http(client).isHealthy(endpoint))
+        await runtime.shutDown()
+        await client.close()
     }
 }

@@ -112,7 +112,7 @@ struct GitServer {
     private let process: RunningProgram
 
     init(_ bench: Bench) async throws {
-        trace = bench.path + "/requests"
+        trace = bench.path + "/requests-" + RandomHex.make(bytes: 4)
         let line = OneShot<String>()
         let output = Collected(limit: 4096, keeps: .first)
         process = try await RunningProgram.start(

@@ -281,4 +281,42 @@ struct GitTests {
         #expect(bench.content("repo/README") == "changed")
         await runtime.shutDown()
     }
+
+    @Test(
+        "A disk without room is a failure that says so, leaves nothing behind, and lets the session be deleted",
+        .enabled(if: geteuid() == 0, "making a small disk takes root"))
+    func fullDisk() async throws {
+        let bench = try Bench()
+        try await bench.repository("big")
+        let tree = bench.path + "/tree-big"
+        var noise = SystemRandomNumberGenerator()
+        try SmallFile.replace(
+            tree + "/noise", with: (0..<(1 << 20)).map { _ in UInt8.random(in: 0...255, using: &noise) })
+        try await Bench.shell("git", "add", "noise", in: tree)
+        try await Bench.shell("git", "commit", "--quiet", "-m", "noise", in: tree)
+        try await Bench.shell("git", "push", "--quiet", bench.path + "/repositories/big.git", "main", in: tree)
+        try Folder.make(bench.stateDirectory)
+        guard mount("tmpfs", bench.stateDirectory, "tmpfs", 0, "size=1m") == 0 else { return }
+        defer { umount2(bench.stateDirectory, CInt(MNT_DETACH)) }
+        let runtime = try await bench.open(bench.settings())
+        var watcher = Watcher(runtime)
+        let specification = bench.specification(bench.file("big"))
+        try await runtime.create(specification)
+        let failure = try await watcher.failure()
+        #expect(failure.code == "disk_full", "\(failure)")
+        #expect(bench.content("repo/noise") == nil)
+        #expect(!FolderListing.names(of: bench.stateDirectory + "/sessions/000000000001").contains("repo.new"))
+        // Not one byte more for the record of the deletion.
+        let filler = open(bench.stateDirectory + "/filler", O_WRONLY | O_CREAT, 0o600)
+        let block = [UInt8](repeating: 1, count: 4096)
+        while write(filler, block, block.count) > 0 {}
+        close(filler)
+        await #expect(throws: SessionRuntimeError.self) {
+            try await runtime.annotate(specification.id, title: "x", attachPassword: nil, conversationID: nil)
+        }
+        try await runtime.delete(specification.id)
+        #expect(FolderListing.names(of: bench.stateDirectory + "/sessions").isEmpty)
+        unlink(bench.stateDirectory + "/filler")
+        await runtime.shutDown()
+    }
 }

@@ -12,6 +12,8 @@ struct LifeTests {
         try await bench.repository("one", branches: ["main", "other"])
         let runtime = try await bench.open(bench.settings())
         var watcher = Watcher(runtime)
+        // The snapshot: from here on nothing is missed.
+        _ = await watcher.next()
         let specification = bench.specification(bench.file("one"))
         try await runtime.create(specification)
         let first = try await watcher.endpoint()
@@ -90,6 +92,7 @@ struct LifeTests {
         try await bench.repository("one")
         let runtime = try await bench.open(bench.settings())
         var watcher = Watcher(runtime)
+        _ = await watcher.next()
         let specification = bench.specification(bench.file("one"))
         await withTaskGroup(of: Void.self) { group in
             for _ in 0..<20 {

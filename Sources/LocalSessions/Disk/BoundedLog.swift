@@ -68,17 +68,25 @@ enum LogTail {
 
     /// The last lines of a text that was collected in memory, for a failure's `log`.
     static func lines(_ count: Int, of text: String) -> String? {
-        let lines = text.split(whereSeparator: \.isNewline).suffix(count)
+        let lines = asOnTerminal(Array(text.utf8)[...]).split(separator: "\n").suffix(count)
         return lines.isEmpty ? nil : lines.joined(separator: "\n")
     }
 
-    /// Bytes as text: from the first whole line if they were cut, and without what a terminal would act on.
+    /// Bytes as text, from the first whole line if they were cut.
     private static func text(_ bytes: [UInt8], cut: Bool) -> String {
         var bytes = bytes[...]
         if cut, let newline = bytes.firstIndex(of: 0x0A), newline + 1 < bytes.endIndex {
             bytes = bytes[(newline + 1)...]
         }
-        return String(decoding: bytes, as: UTF8.self)
+        return asOnTerminal(bytes)
+    }
+
+    /// Of a line that overwrote itself (git's progress does, with carriage returns), what a terminal shows in the end.
+    private static func asOnTerminal(_ bytes: ArraySlice<UInt8>) -> String {
+        let lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: false).map { line in
+            line.split(separator: 0x0D).last ?? []
+        }
+        return String(decoding: Array(lines.joined(separator: [0x0A])), as: UTF8.self)
     }
 
     private static func lastBytes(of path: String, _ limit: Int) -> [UInt8] {

@@ -105,5 +105,9 @@ struct DirectoryLock: ~Copyable, Sendable {
         self.file = file
     }
 
-    deinit { close(file) }
+    deinit {
+        // Closing is not enough: a child that is between fork and exec has the same open file for a moment.
+        flock(file, LOCK_UN)
+        close(file)
+    }
 }

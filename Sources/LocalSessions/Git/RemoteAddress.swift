@@ -4,7 +4,8 @@ import Sessions
 
 /// The addresses that a repository's host has and that may be asked; git is then pinned to exactly these.
 ///
-/// Between our look and git's own the name may be made to answer differently (DNS rebinding), hence the pin.
+/// Between our look and git's own the name may be made to answer differently (DNS rebinding), hence the pin. It binds
+/// http and https only, and only where no proxy of the environment resolves names in our stead.
 struct RemoteAddresses: Sendable {
     /// git's setting that keeps it from resolving the host again; nil where there is nothing to resolve.
     let pin: String?

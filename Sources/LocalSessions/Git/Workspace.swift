@@ -56,7 +56,7 @@ struct Workspace: Sendable {
         }
         git.log.append(line: "Cloning \(remote.url.text).")
         try await git.require(
-            ["clone", "--no-checkout", "--no-recurse-submodules", "--origin", "origin"]
+            ["clone", "--progress", "--no-checkout", "--no-recurse-submodules", "--origin", "origin"]
                 + identity.flatMap { ["--config", "\($0)=\($1)"] } + ["--", remote.url.text, unfinished],
             settings: remote.pin, in: folder.path, timeout: settings.cloneTimeout)
         guard let start else {
