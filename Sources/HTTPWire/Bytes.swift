@@ -66,13 +66,18 @@ func hexValue(_ byte: UInt8) -> UInt8? {
 ///
 /// Single accesses are bounds-checked by the span. The searches check their range once and then read without.
 extension RawSpan {
+    // The span's own checked loads compare twice as often as these need to.
     @inline(__always)
-    func byte(_ offset: Int) -> UInt8 { unsafeLoad(fromByteOffset: offset, as: UInt8.self) }
+    func byte(_ offset: Int) -> UInt8 {
+        precondition(UInt(bitPattern: offset) < UInt(bitPattern: byteCount))
+        return uncheckedByte(offset)
+    }
 
     /// Eight bytes, the first one lowest.
     @inline(__always)
     func word(_ offset: Int) -> UInt64 {
-        UInt64(littleEndian: unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))
+        precondition(offset >= 0 && offset <= byteCount &- 8)
+        return uncheckedWord(offset)
     }
 
     /// Eight bytes whose place a search has checked.

@@ -112,9 +112,9 @@ struct FieldNameTable: @unchecked Sendable {
     /// The last (up to) eight bytes of a name, letters in lower case.
     @inline(__always)
     private static func tail(of bytes: RawSpan, start: Int, count: Int) -> UInt64 {
-        let end = start + count
+        let end = start &+ count
         if end >= 8 {
-            let word = bytes.word(end - 8)
+            let word = bytes.word(end &- 8)
             return lowercased(count >= 8 ? word : word >> (8 * UInt64(truncatingIfNeeded: 8 - count)))
         }
         var word: UInt64 = 0

@@ -14,9 +14,9 @@ package enum HeadParser {
         guard start < end else { throw .incompleteHead }
         let first = bytes.byte(start)
         if first == ASCII.carriageReturn {
-            guard start + 1 < end else { throw .incompleteHead }
-            guard bytes.byte(start + 1) == ASCII.lineFeed else { throw .bareCarriageReturn }
-            guard start + 2 == end else { throw .incompleteHead }
+            guard start &+ 1 < end else { throw .incompleteHead }
+            guard bytes.byte(start &+ 1) == ASCII.lineFeed else { throw .bareCarriageReturn }
+            guard start &+ 2 == end else { throw .incompleteHead }
             offset = end
             return nil
         }
@@ -24,7 +24,7 @@ package enum HeadParser {
 
         let colon = bytes.first(UInt8(ascii: ":"), from: start, to: end)
         let name: FieldName
-        if let found = names.find(in: bytes, start: start, count: colon - start) {
+        if let found = names.find(in: bytes, start: start, count: colon &- start) {
             name = found
             // The search above ends at `end` without a colon, and a known name may end there, too.
             guard colon < end else { throw .incompleteHead }
@@ -32,21 +32,21 @@ package enum HeadParser {
             name = try unknownName(in: bytes, start: start, colon: colon, foldable: &foldable)
         }
 
-        var valueStart = colon + 1
+        var valueStart = colon &+ 1
         while valueStart < end, bytes.byte(valueStart) == ASCII.space || bytes.byte(valueStart) == ASCII.tab {
-            valueStart += 1
+            valueStart &+= 1
         }
         let lineEnd = try endOfLine(in: bytes, from: valueStart)
         var valueEnd = lineEnd
         while valueEnd > valueStart,
-            bytes.byte(valueEnd - 1) == ASCII.space || bytes.byte(valueEnd - 1) == ASCII.tab
+            bytes.byte(valueEnd &- 1) == ASCII.space || bytes.byte(valueEnd &- 1) == ASCII.tab
         {
-            valueEnd -= 1
+            valueEnd &-= 1
         }
-        offset = lineEnd + 2
+        offset = lineEnd &+ 2
         return Field(
-            name: ByteRange(start: start, count: colon - start),
-            value: ByteRange(start: valueStart, count: valueEnd - valueStart), known: name)
+            name: ByteRange(start: start, count: colon &- start),
+            value: ByteRange(start: valueStart, count: valueEnd &- valueStart), known: name)
     }
 
     /// Checks a name that the table does not hold, byte by byte, and says which family it belongs to.
@@ -86,11 +86,11 @@ package enum HeadParser {
     static func endOfLine(in bytes: RawSpan, from start: Int) throws(WireError) -> Int {
         let end = bytes.byteCount
         var found = bytes.firstControl(from: start, to: end)
-        while found < end, bytes.byte(found) == ASCII.tab { found = bytes.firstControl(from: found + 1, to: end) }
+        while found < end, bytes.byte(found) == ASCII.tab { found = bytes.firstControl(from: found &+ 1, to: end) }
         guard found < end else { throw .incompleteHead }
         guard bytes.byte(found) == ASCII.carriageReturn else { throw HeadScanner.refusal(of: bytes.byte(found)) }
-        guard found + 1 < end else { throw .incompleteHead }
-        guard bytes.byte(found + 1) == ASCII.lineFeed else { throw .bareCarriageReturn }
+        guard found &+ 1 < end else { throw .incompleteHead }
+        guard bytes.byte(found &+ 1) == ASCII.lineFeed else { throw .bareCarriageReturn }
         return found
     }
 

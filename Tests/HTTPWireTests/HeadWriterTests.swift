@@ -217,6 +217,30 @@ func rewritten(
         #expect(seen == "GET \(expected) HTTP/1.1\nHost: a\n" + Self.forwarding())
     }
 
+    @Test("The bound is enough for the smallest heads with everything that may be added")
+    func bound() throws {
+        for fields in [
+            "",
+            "\nUpgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\nSec-WebSocket-Version:13",
+        ] {
+            let seen = try rewritten("GET / HTTP/1.1\nHost:[::1]:1\(fields)\n\n") { rewrite in
+                rewrite.hostOverride = bytes("10.0.0.7:4096")
+                rewrite.authorization = bytes("Basic b3A6cHc=")
+                rewrite.forwardedUser = bytes("alice@example.com")
+                rewrite.via = bytes("1.1 opencode-router")
+            }
+            #expect(seen != "overflowed")
+        }
+        for fields in ["A:b\nTransfer-Encoding:chunked", "Content-Length:9223372036854775807"] {
+            #expect(try rewritten("POST / HTTP/1.1\nHost:a\n\(fields)\n\n") != "overflowed")
+        }
+        let answer = try rewritten(
+            response: "HTTP/1.1 200\nTransfer-Encoding:chunked\nA:b\n\n", keepAlive: false,
+            rewrite: .session(authCookiePrefixes: []))
+        #expect(answer != "overflowed")
+        #expect(try rewritten(response: "HTTP/1.1 200\nContent-Length:9223372036854775807\n\n") != "overflowed")
+    }
+
     @Test("A writer that is too small says so and writes nothing beyond its memory")
     func overflow() throws {
         let request = wire("GET / HTTP/1.1\nHost: a\nX: y\n\n")
@@ -312,7 +336,8 @@ func rewritten(
             ("", "Set-Cookie: \n"), ("__Host-other=1; Secure; Path=/", "Set-Cookie: __Host-other=1; Secure; Path=/\n"),
             ("_oauth2_proxy=evil; Path=/", ""), ("=_oauth2_proxy=evil", ""), ("_oauth2_proxy", ""),
             ("  =  =_oauth2=x", ""),
-            ("_OAUTH2_x=1", ""), ("__host-Gateway=1", ""), ("__Host-gateway2=1", "Set-Cookie: __Host-gateway2=1\n"),
+            ("_OAUTH2_x=1", ""), ("__host-Gateway=1", ""), ("__Host-gateway =1", ""), ("__Host-gateway\t=1", ""),
+            ("__Host-gateway2=1", "Set-Cookie: __Host-gateway2=1\n"),
             ("a=_oauth2_proxy", "Set-Cookie: a=_oauth2_proxy\n"),
         ])
     func cookies(value: String, expected: String) throws {
