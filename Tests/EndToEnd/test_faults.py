@@ -110,7 +110,8 @@ def test_a_repository_that_does_not_exist_tells_git_s_reason(router, repositorie
     else:
         assert answer.status in (400, 404, 502), answer
         text = answer.json()["error"]
-    assert "not found" in text.lower() or "does not exist" in text.lower() or "404" in text, text
+    assert "no-such-repository" in text, text
+    assert any(words in text.lower() for words in ("not found", "does not exist", "no repository")), text
 
 
 def test_a_private_repository_tells_that_it_needs_a_login(router, repositories):

@@ -12,7 +12,7 @@ from harness.router import ROOT
 PUBLIC = ROOT / "Public"
 FILES = sorted(
     path.relative_to(PUBLIC).as_posix() for path in PUBLIC.rglob("*")
-    if path.is_file() and not any(part.startswith(".") for part in path.relative_to(PUBLIC).parts)
+    if path.is_file() and path.name != "404.html" and not any(part.startswith(".") for part in path.relative_to(PUBLIC).parts)
 ) if PUBLIC.exists() else []
 
 
@@ -88,6 +88,13 @@ def test_nothing_outside_the_folder_is_served(router, path):
     answer = router.request("GET", path)
     assert answer.status in (400, 404), answer
     assert b"PackageDescription" not in answer.body and b"root:" not in answer.body
+
+
+def test_what_is_not_there_has_a_page_that_says_so(router):
+    answer = router.request("GET", "/nothing", fields={"Accept": "text/html"})
+    assert answer.status == 404
+    assert answer.body == (PUBLIC / "404.html").read_bytes()
+    assert answer.fields["Content-Type"].startswith("text/html")
 
 
 def test_unknown_api_is_a_json_404_and_never_the_picker(router):

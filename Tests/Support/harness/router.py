@@ -57,7 +57,8 @@ class Router:
             stdout=self.log, stderr=self.log)
         line = self.wait_for_line("listening")
         self.port, self.metrics_port, self.attach_port = (
-            int(line[name].rpartition(":")[2]) for name in ("address", "operations", "attach"))
+            int(line.get(name, 0)) for name in ("port", "metrics_port", "attach_port"))
+        self.wait_until_ready()
         domain = self.settings.get("ROUTER_DOMAIN") or f"localhost:{self.port}"
         self.domain = domain
         self.host = self.settings.get("PICKER_HOST") or domain
@@ -90,6 +91,12 @@ class Router:
                 break
             time.sleep(0.02)
         raise AssertionError(f"no line {message!r}; the log:\n{self.log_path.read_text(errors='replace')[-4000:]}")
+
+    def wait_until_ready(self, seconds=15):
+        end = time.monotonic() + seconds
+        while (answer := self.operations("/readyz")).status != 200:
+            assert time.monotonic() < end, answer
+            time.sleep(0.02)
 
     def signal(self, number=signal.SIGTERM):
         self.process.send_signal(number)
