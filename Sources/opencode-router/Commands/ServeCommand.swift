@@ -28,11 +28,17 @@ struct ServeCommand: AsyncParsableCommand {
         } catch {
             throw startRefused(error)
         }
-        try await Server.run(settings)
+        do {
+            try await Server.run(settings)
+        } catch is StartFailure {
+            // The server has said why, in its own words.
+            throw ExitCode.failure
+        }
     }
 }
 
-/// How a command ends on settings that stop the start: one line per problem on standard error, and exit code 78 (EX_CONFIG of sysexits.h).
+/// How a command ends on settings that stop the start: one line per problem on standard error, and exit code 78
+/// (EX_CONFIG of sysexits.h).
 func startRefused(_ error: InvalidSettings) -> ExitCode {
     for problem in error.problems {
         StandardError.print("opencode-router: \(problem)")

@@ -52,6 +52,7 @@ enum Server {
         let fixed = FixedRoutes(settings.developmentRoutes)
         let plane: Workers
         let operations: OperationsListener
+        try await PortCheck.run(settings.listeners)
         do throws(IOError) {
             plane = try await Workers(
                 settings: planeSettings, entries: entries(settings.listeners),
