@@ -106,7 +106,9 @@ extension RouterAPI {
         if let existing {
             guard case .failed = existing.state else { return existing.sourceBranch }
         }
-        guard let branches else { return wished ?? wish.key.branch }
+        // Other transports (file, ssh) are git's own; there the clone finds out.
+        let scheme = url.prefix { $0 != ":" }.lowercased()
+        guard let branches, scheme == "https" || scheme == "http" else { return wished ?? wish.key.branch }
         let list: RemoteBranchList
         do throws(RemoteFailure) {
             list = try await branches.branches(of: url, token: wish.token)

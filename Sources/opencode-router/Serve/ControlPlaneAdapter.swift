@@ -8,17 +8,9 @@ internal import Synchronization
 
 /// Connects the byte path to the API: turns its values into the API's and back, and wakes sessions.
 final class ControlPlaneAdapter: ControlPlane {
-    private struct Parts {
-        var api: RouterAPI
-        var runtime: any SessionRuntime
-        var directory: SessionDirectory
-    }
-
-    private let parts = Mutex<Parts?>(nil)
-    private let waking = Mutex<Set<SessionID>>([])
+    private let api = Mutex<RouterAPI?>(nil)
     private let admins: Set<String>
     private let audit: Logger
-    private let logger = Logger(label: "wake")
 
     init(admins: [String], audit: Logger) {
         self.admins = Set(admins.map { $0.lowercased() })
@@ -26,12 +18,12 @@ final class ControlPlaneAdapter: ControlPlane {
     }
 
     /// From here on requests are answered; before, the API is "not ready".
-    func connect(api: RouterAPI, runtime: any SessionRuntime, directory: SessionDirectory) {
-        parts.withLock { $0 = Parts(api: api, runtime: runtime, directory: directory) }
+    func connect(api: RouterAPI) {
+        self.api.withLock { $0 = api }
     }
 
     func respond(to request: ControlRequest) async -> ControlResponse {
-        guard let api = parts.withLock({ $0?.api }), let method = HTTPRequest.Method(request.method) else {
+        guard let api = api.withLock({ $0 }), let method = HTTPRequest.Method(request.method) else {
             return ControlResponse(
                 status: 503, fields: [("Content-Type", "application/json"), ("Retry-After", "1")],
                 body: .bytes(Array(#"{"error":"The router is starting.","code":"starting"}"#.utf8)))
@@ -82,20 +74,8 @@ final class ControlPlaneAdapter: ControlPlane {
     }
 
     func wake(session id: UInt64, for email: String, requestID: String) {
-        let id = SessionID(rawValue: id)
-        // One order at a time per session: a page that reloads itself asks every second.
-        guard let runtime = parts.withLock({ $0?.runtime }), waking.withLock({ $0.insert(id).inserted }) else { return }
-        Task.detached { [self] in
-            defer { _ = waking.withLock { $0.remove(id) } }
-            do throws(SessionRuntimeError) {
-                try await runtime.resume(id, gitToken: nil)
-                audit.info(
-                    "session resumed",
-                    metadata: ["session": "\(id)", "email": "\(email)", "request": "\(requestID)", "by": "visit"])
-            } catch {
-                logger.warning("session not woken", metadata: ["session": "\(id)", "error": "\(error)"])
-            }
-        }
+        guard let api = api.withLock({ $0 }) else { return }
+        Task.detached { await api.wake(SessionID(rawValue: id), for: email, requestID: requestID) }
     }
 
     func denied(_ denial: Denial) {

@@ -70,12 +70,15 @@ enum Server {
             plane: plane, settings: routing, directory: parts.directory,
             fixed: fixed, readiness: readiness)
         let api = RouterAPI(
-            settings: apiSettings(settings, boundPort: port), directory: parts.directory, runtime: parts.runtime,
-            branches: parts.branches, catalogue: parts.catalogue, secrets: nil)
-        control.connect(api: api, runtime: parts.runtime, directory: parts.directory)
+            settings: apiSettings(settings, ports: plane.addresses.map(\.port), parts), directory: parts.directory,
+            runtime: parts.runtime, branches: parts.branches, catalogue: parts.catalogue, secrets: nil)
+        control.connect(api: api)
         let sweeper = IdleSweeper(
             directory: parts.directory, runtime: parts.runtime, settings: idleSettings(settings.sessions),
-            activity: publisher, probe: parts.probe, wallClock: { .now() },
+            activity: publisher, probe: parts.agent, wallClock: { .now() },
+            report: { event in report(event, to: logger) })
+        let courier = FirstPromptCourier(
+            directory: parts.directory, runtime: parts.runtime, agent: parts.agent,
             report: { event in report(event, to: logger) })
         let responder = OperationsResponder(
             workers: plane.telemetry, registry: registry, readiness: readiness, version: Version.current, log: log)
@@ -96,6 +99,7 @@ enum Server {
                 .init(service: LoopService("directory") { await parts.directory.run() }),
                 .init(service: LoopService("routes") { await publisher.run() }),
                 .init(service: LoopService("idle sweep") { await sweeper.run() }),
+                .init(service: LoopService("first prompts") { await courier.run() }),
                 .init(service: DrainService(plane: plane, readiness: readiness, limit: settings.operations.drain)),
             ],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: Logger(label: "lifecycle"))
@@ -163,18 +167,21 @@ enum Server {
         return SessionPages.make(starting: Array(starting), failed: Array(failed), hosts: settings.hosts)
     }
 
-    private static func apiSettings(_ settings: Settings, boundPort: UInt16) -> APISettings {
-        APISettings(
-            version: Version.current, scheme: settings.hosts.scheme,
-            domain: settings.hosts.authority(boundPort: boundPort), routeSuffix: settings.hosts.routeSuffix,
-            attachPrefix: settings.hosts.attachPrefix,
+    /// - Parameter ports: of the main listener, and of the attach listener if there is one.
+    private static func apiSettings(_ settings: Settings, ports: [UInt16], _ parts: SessionParts) -> APISettings {
+        let domain = settings.hosts.authority(boundPort: ports[0])
+        // Where no ingress brings attach hosts to their listener, its port is part of the address.
+        let attach = settings.development && ports.count > 1 ? "\(settings.hosts.domain):\(ports[1])" : domain
+        return APISettings(
+            version: Version.current, scheme: settings.hosts.scheme, domain: domain,
+            routeSuffix: settings.hosts.routeSuffix, attachPrefix: settings.hosts.attachPrefix, attachDomain: attach,
             repositories: RepositoryURLPolicy(
                 schemes: settings.repositories.schemes, hosts: settings.repositories.hosts),
             limits: SessionLimits(
                 perUser: settings.sessions.perUser ?? 0, runningPerUser: settings.sessions.runningPerUser ?? 0,
                 runningTotal: settings.sessions.runningInTotal ?? 0),
             idle: idleSettings(settings.sessions), maximumStreams: settings.limits.streamsPerUser,
-            adminSecret: settings.identity.adminSecret)
+            adminSecret: settings.identity.adminSecret, agentDirectory: parts.agentDirectory)
     }
 
     private static func idleSettings(_ settings: Settings.SessionSettings) -> IdleSettings {
@@ -207,10 +214,24 @@ enum Server {
         return seconds * 1000 + attoseconds / 1_000_000_000_000_000
     }
 
+    private static func report(_ event: FirstPromptEvent, to logger: Logger) {
+        switch event {
+        case .delivered(let id, let conversation):
+            logger.info("first prompt delivered", metadata: ["session": "\(id)", "conversation": "\(conversation)"])
+        case .gaveUp(let id, let reason):
+            logger.warning("first prompt not delivered", metadata: ["session": "\(id)", "reason": "\(reason)"])
+        }
+    }
+
     private static func report(_ event: IdleEvent, to logger: Logger) {
         switch event {
         case .stopped(let session, let reason):
-            logger.info("session stopped for idleness", metadata: ["session": "\(session.id)", "reason": "\(reason)"])
+            Logger(label: "audit").notice(
+                "session stopped",
+                metadata: [
+                    "session": "\(session.id)", "email": "\(session.owner)", "by": "idle policy",
+                    "why": "\(reason.rawValue)",
+                ])
         case .stopFailed(let session, let reason, let error):
             logger.warning(
                 "idle session not stopped",

@@ -1,3 +1,4 @@
+internal import AgentClient
 internal import FoundationEssentials
 internal import GitRemote
 internal import HTTPClient
@@ -14,7 +15,10 @@ struct SessionParts: Sendable {
     var directory: SessionDirectory
     var branches: any BranchSource
     var catalogue: any RepositoryCatalogue
-    var probe: any AgentStatusProbe
+    /// What the router itself asks of agents.
+    var agent: AgentClient
+    /// The folder a session's agent works in, as the agent sees it.
+    var agentDirectory: @Sendable (Session) -> String?
     /// Ends what the runtime started.
     var shutdown: @Sendable () async -> Void
 }
@@ -32,7 +36,10 @@ extension Server {
         return SessionParts(
             runtime: runtime, directory: SessionDirectory(runtime: runtime),
             branches: RemoteBranchSource(client: client, settings.repositories),
-            catalogue: GitHubCatalogue(client: client), probe: AgentStatusClient(client: client),
+            catalogue: GitHubCatalogue(client: client), agent: AgentClient(client),
+            agentDirectory: { [folder = settings.local.stateDirectory] in
+                LocalSessionSettings.repositoryFolder(of: $0.id, stateDirectory: folder)
+            },
             shutdown: { await runtime.shutDown() })
     }
 
@@ -131,46 +138,5 @@ extension RemoteFailure {
             case .unexpectedStatus(let status): .status(status, error.sentence)
             default: .unreachable(error.sentence)
             }
-    }
-}
-
-/// Asks agents what they do, as opencode tells it.
-///
-/// Only the folder the agent works in is asked about: a question about another one would start it up.
-struct AgentStatusClient: AgentStatusProbe {
-    private struct Status: Decodable { var type: String }
-
-    let client: HTTPClient
-
-    func status(of session: Session, at endpoint: SessionEndpoint) async -> AgentStatus {
-        guard let bytes = await get("/session/status", endpoint),
-            let entries = try? JSONDecoder().decode([String: Status].self, from: Data(bytes))
-        else { return .unknown }
-        let types = Set(entries.values.map(\.type))
-        guard types.contains("busy") || types.contains("retry") else { return .idle }
-        for list in ["/permission", "/question"] {
-            if let bytes = await get(list, endpoint), !Self.isEmptyList(bytes) { return .waitingForHuman }
-        }
-        return types.contains("busy") ? .busy : .retrying
-    }
-
-    private static func isEmptyList(_ bytes: [UInt8]) -> Bool {
-        bytes.allSatisfy { $0 == 0x5b || $0 == 0x5d || $0 <= 0x20 }
-    }
-
-    private func get(_ target: String, _ endpoint: SessionEndpoint) async -> [UInt8]? {
-        guard let address = IPAddress(endpoint.address),
-            let url = try? HTTPURL(
-                origin: HTTPOrigin(scheme: .http, host: .address(address), port: endpoint.port), target: target)
-        else { return nil }
-        var request = ClientRequest(.get, url)
-        if let password = endpoint.password {
-            request.fields.append(
-                ClientField(
-                    "Authorization", String(decoding: FixedRoutes.authorization(password: password), as: UTF8.self)))
-        }
-        request.timeouts.total = .seconds(5)
-        guard let answer = try? await client.collect(request, limit: 1 << 20), answer.status == 200 else { return nil }
-        return answer.body
     }
 }
