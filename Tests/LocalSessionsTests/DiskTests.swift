@@ -44,7 +44,7 @@ struct DiskTests {
         await runtime.shutDown()
     }
 
-    @Test("A deletion removes folders without permissions, very deep ones, and links but not what they point to")
+    @Test("A deletion removes closed folders, very deep ones, names of any bytes, and links but not what they point to")
     func removal() async throws {
         let bench = try Bench()
         let tree = bench.path + "/tree"
@@ -56,6 +56,16 @@ struct DiskTests {
         chmod(tree + "/closed", 0o500)
         symlink(bench.path + "/outside", tree + "/link")
         symlink("/nowhere", tree + "/closed-link")
+        // A name is bytes: Latin-1, and one that is no text at all.
+        let folder = open(tree, O_RDONLY | O_DIRECTORY)
+        for name: [UInt8] in [[0xFC, 0x62, 0x65, 0x72], [0xFF, 0xFE, 0x0A], [0x2D, 0x72, 0x66]] {
+            let name = name.map { CChar(bitPattern: $0) } + [0]
+            mkdirat(folder, name, 0o700)
+            let inner = openat(folder, name, O_RDONLY | O_DIRECTORY)
+            close(openat(inner, name, O_WRONLY | O_CREAT, 0o600))
+            close(inner)
+        }
+        close(folder)
         var deep = open(tree, O_RDONLY | O_DIRECTORY)
         for _ in 0..<1000 {
             mkdirat(deep, "a-rather-long-name-for-a-folder", 0o700)

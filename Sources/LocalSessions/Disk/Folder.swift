@@ -2,21 +2,25 @@ import Glibc
 
 /// The names in a folder.
 enum FolderListing {
-    /// Without `.` and `..`; empty if the folder cannot be read.
+    /// Without `.` and `..`; empty if the folder cannot be read. Names that are no UTF-8 are repaired.
     static func names(of path: String) -> [String] {
         guard let folder = opendir(path) else { return [] }
-        return names(reading: folder)
+        return names(reading: folder).map { name in name.withUnsafeBufferPointer { String(cString: $0.baseAddress!) } }
     }
 
-    /// Reads and closes an open folder.
-    static func names(reading folder: OpaquePointer) -> [String] {
+    /// Reads and closes an open folder; the names as they are, each with its final zero.
+    ///
+    /// A name is bytes, not text: whoever wants to open or remove what it names needs exactly these.
+    static func names(reading folder: OpaquePointer) -> [[CChar]] {
         defer { closedir(folder) }
-        var names: [String] = []
+        var names: [[CChar]] = []
         while let entry = readdir(folder) {
             let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { bytes in
+                    Array(UnsafeBufferPointer(start: bytes, count: strlen(bytes) + 1))
+                }
             }
-            if name != "." && name != ".." { names.append(name) }
+            if name != [0x2E, 0] && name != [0x2E, 0x2E, 0] { names.append(name) }
         }
         return names
     }

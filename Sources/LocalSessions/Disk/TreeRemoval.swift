@@ -56,9 +56,11 @@ enum TreeRemoval {
             return remains.add(DiskError("list \(path)"))
         }
         for name in FolderListing.names(reading: listing) {
-            if unlinkat(folder, name, 0) == 0 || errno == ENOENT { continue }
-            let failure = DiskError("remove \(path)/\(name)")
-            guard failure.code == EISDIR || failure.code == EPERM else {
+            let code = unlinkat(folder, name, 0) == 0 ? 0 : errno
+            if code == 0 || code == ENOENT { continue }
+            let text = name.withUnsafeBufferPointer { "\(path)/\(String(cString: $0.baseAddress!))" }
+            let failure = DiskError("remove \(text)", code)
+            guard code == EISDIR || code == EPERM else {
                 remains.add(failure)
                 continue
             }
@@ -77,9 +79,9 @@ enum TreeRemoval {
                 if renameat(folder, name, root, ".deep-\(moved)") == 0 { continue }
                 moved -= 1
             }
-            empty(child, "\(path)/\(name)", depth: depth + 1, root: root, moved: &moved, remains: &remains)
+            empty(child, text, depth: depth + 1, root: root, moved: &moved, remains: &remains)
             if unlinkat(folder, name, AT_REMOVEDIR) != 0, errno != ENOENT, remains.count == 0 {
-                remains.add(DiskError("remove \(path)/\(name)"))
+                remains.add(DiskError("remove \(text)"))
             }
         }
     }
