@@ -2,8 +2,9 @@ import Synchronization
 
 /// When a session was last used, and how many tunnels it has open; written by every worker, read by the idle policy.
 ///
-/// One cell lives as long as its session, across all route tables. Both values are relaxed: they are hints about time, and
-/// order nothing else.
+/// One cell lives as long as its session, across all route tables. Times are milliseconds of one clock, the same for all who
+/// write and read; a monotonic one keeps jumps of the wall clock out. Both values are relaxed: they are hints about time,
+/// and order nothing else.
 package final class ActivityCell: Sendable {
     private let used: Atomic<Int64>
     private let tunnels = Atomic<Int>(0)

@@ -15,6 +15,8 @@ package final class RouteTable: Sendable {
     private let pattern: HostPattern
     private let byID: [UInt64: SessionRoute]
     private let fallback: SessionRoute?
+    /// Ports of this machine that belong to the gateway or to some session's agent.
+    private let takenPorts: Set<UInt16>
 
     /// Makes a table; when two sessions have one id, none of them is reachable.
     ///
@@ -35,6 +37,8 @@ package final class RouteTable: Sendable {
         // Whose session it is cannot be told any more, and a guess could be a leak.
         for id in ambiguous { table[id] = nil }
         byID = table
+        let targets = (sessions + [fallback].compactMap { $0 }).compactMap(\.target)
+        takenPorts = settings.ownPorts.union(targets.filter(\.isOnThisMachine).map(\.port))
     }
 
     /// The session with this id, for requests and tunnels that outlive the table they were routed by.
@@ -66,8 +70,13 @@ package final class RouteTable: Sendable {
         case .session(let id):
             return session(id).map(Route.session) ?? .unknownSession
         case .port(let id, let port):
-            // The agent's own port would be the agent without its credentials, by another origin.
-            guard let session = session(id), session.target?.port != port else { return .unknownSession }
+            guard let session = session(id) else { return .unknownSession }
+            if let target = session.target {
+                // The agent's own port would be the agent without its credentials, by another origin. On a shared machine
+                // other agents and the gateway's listeners (metrics!) are among the session's ports, too.
+                let isTaken = target.port == port || target.isOnThisMachine && takenPorts.contains(port)
+                if isTaken { return .unknownSession }
+            }
             return .port(session, port)
         case .editor(let id):
             return session(id).map(Route.editor) ?? .unknownSession

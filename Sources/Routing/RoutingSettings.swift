@@ -53,8 +53,10 @@ package struct RoutingSettings: Sendable {
     package let routerHosts: [String]
     /// Whether `localhost`, `127.0.0.1` and `[::1]` are hosts of the picker, too; for development.
     package let allowsLoopbackNames: Bool
-    /// Ports that no port host reaches: sidecars, the agent itself, and on one machine the gateway's own listeners.
+    /// Ports that no port host reaches: sidecars and the agent itself.
     package let deniedPorts: Set<UInt16>
+    /// The gateway's own listeners; out of reach of sessions on this machine, who would find them on their loopback.
+    package private(set) var ownPorts: Set<UInt16> = []
 
     /// The agent, the browser sidecar's unauthenticated debugger, and the editor sidecar.
     package static let sidecarPorts: Set<UInt16> = [4096, 9222, 7681]
@@ -118,6 +120,13 @@ package struct RoutingSettings: Sendable {
             let kind = copy.withUTF8 { pattern.classify(UnsafeRawBufferPointer($0)) }
             guard kind == .picker else { throw .hostIsSessionPattern(host) }
         }
+    }
+
+    /// The same settings once the gateway's own listeners are bound.
+    package func reserving(ownPorts: some Sequence<UInt16>) -> RoutingSettings {
+        var copy = self
+        copy.ownPorts = Set(ownPorts)
+        return copy
     }
 
     /// The host of a session, with the public port where there is one; for URLs.

@@ -29,6 +29,9 @@ package struct UpstreamTarget: Hashable, Sendable {
         self.authorization = authorization
     }
 
+    /// Whether the incarnation shares this machine, and so its ports, with the gateway and with other sessions.
+    package var isOnThisMachine: Bool { address.hasPrefix("127.") || address == "::1" }
+
     /// The key of a pool of connections to this target.
     package var key: Key { Key(identity: identity, port: port) }
 

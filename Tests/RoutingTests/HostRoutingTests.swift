@@ -188,6 +188,23 @@ struct HostRoutingTests {
         #expect(spelled(table.route("40124-000000000001-oc.example.com")) == "port 1 40124")
     }
 
+    @Test("On one machine, no port host reaches the gateway's listeners or another session's agent")
+    func sharedMachine() throws {
+        func local(_ id: UInt64, _ port: UInt16) -> SessionRoute {
+            let target = UpstreamTarget(identity: id, incarnation: "", address: "127.0.0.1", port: port)
+            return SessionRoute(id: id, owner: [], condition: .running(target))
+        }
+        let table = RouteTable(
+            settings: try settings().reserving(ownPorts: [3000, 9090]),
+            sessions: [local(1, 40001), local(2, 40002), session(3)], generation: 1)
+        for port in [3000, 9090, 40001, 40002] {
+            #expect(spelled(table.route("\(port)-000000000001-oc.example.com")) == "unknown")
+            // A pod has its ports for itself.
+            #expect(spelled(table.route("\(port)-000000000003-oc.example.com")) == "port 3 \(port)")
+        }
+        #expect(spelled(table.route("5173-000000000001-oc.example.com")) == "port 1 5173")
+    }
+
     @Test("Two sessions with one id reach nobody")
     func ambiguous() throws {
         let table = RouteTable(

@@ -64,10 +64,12 @@ enum Server {
                 "cannot listen on \(settings.listeners.address): \(error). Is another process using the port?")
         }
         let port = plane.addresses[0].port
+        // Local sessions share this machine's ports with the gateway.
+        let reserved = routing.reserving(ownPorts: plane.addresses.map(\.port) + [operations.address.port])
 
         let parts = try await sessionParts(settings)
         let publisher = RoutePublisher(
-            plane: plane, settings: routing, directory: parts.directory,
+            plane: plane, settings: reserved, directory: parts.directory,
             fixed: fixed, readiness: readiness)
         let api = RouterAPI(
             settings: apiSettings(settings, ports: plane.addresses.map(\.port), parts), directory: parts.directory,
