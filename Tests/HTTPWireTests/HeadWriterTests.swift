@@ -85,6 +85,19 @@ func rewritten(
         #expect(try rewritten(sent) == expected + Self.forwarding("a.example:8443"))
     }
 
+    @Test(
+        "However a field is spaced, it is written in one shape",
+        arguments: ["X: y", "X:y", "X:\ty", "X: y ", "X: y\t", "X:  y", "X:\t y", "X:y\t ", "X: \ty"])
+    func spacing(field: String) throws {
+        for fields in [field, "A: b\n\(field)", "\(field)\nA: b", "A: b\n\(field)\nTE: c\nA: b"] {
+            let seen = try rewritten("GET / HTTP/1.1\n\(fields)\nHost: a\n\n")
+            let expected = fields.replacing(field, with: "X: y").replacing("TE: c\n", with: "")
+            #expect(seen == "GET / HTTP/1.1\nHost: a\n\(expected)\n" + Self.forwarding())
+            let answer = try rewritten(response: "HTTP/1.1 304 X\n\(fields)\n\n")
+            #expect(answer == "HTTP/1.1 304 X\n\(expected)\nX-Request-Id: id1\n\n")
+        }
+    }
+
     @Test("HTTP/1.0 requests go on as HTTP/1.1, with an empty port dropped")
     func version() throws {
         let sent = "GET / HTTP/1.0\nHost: a:\n\n"

@@ -83,7 +83,8 @@ struct Pieces: Sendable {
     ]
     let values = [
         "", "x", "a=b; _oauth2_proxy=c; d=e", "_oauth2_proxy_0=x; Path=/", "a=b; Domain=c; Path=/", "=_oauth2=1",
-        "\u{E9}\t\u{FF}", "\"quoted; a=b\"", "trailers", "a, b,, c", "  padded\t ", "__Host-gw=1; domain", ";;=;",
+        "\u{E9}\t\u{FF}", "\"quoted; a=b\"", "trailers", "a, b,, c", "  padded\t ", "behind ", "__Host-gw=1; domain",
+        ";;=;",
     ]
     let special = [
         "Content-Length: 5", "Content-Length: 0", "Transfer-Encoding: chunked", "Connection: close",
