@@ -72,7 +72,7 @@ enum Server {
             plane: plane, settings: reserved, directory: parts.directory,
             fixed: fixed, readiness: readiness)
         let api = RouterAPI(
-            settings: apiSettings(settings, ports: plane.addresses.map(\.port), parts), directory: parts.directory,
+            settings: apiSettings(settings, boundPort: port, parts), directory: parts.directory,
             runtime: parts.runtime, branches: parts.branches, catalogue: parts.catalogue, secrets: nil)
         control.connect(api: api)
         let sweeper = IdleSweeper(
@@ -169,14 +169,12 @@ enum Server {
         return SessionPages.make(starting: Array(starting), failed: Array(failed), hosts: settings.hosts)
     }
 
-    /// - Parameter ports: of the main listener, and of the attach listener if there is one.
-    private static func apiSettings(_ settings: Settings, ports: [UInt16], _ parts: SessionParts) -> APISettings {
-        let domain = settings.hosts.authority(boundPort: ports[0])
-        // Where no ingress brings attach hosts to their listener, its port is part of the address.
-        let attach = settings.development && ports.count > 1 ? "\(settings.hosts.domain):\(ports[1])" : domain
-        return APISettings(
-            version: Version.current, scheme: settings.hosts.scheme, domain: domain,
-            routeSuffix: settings.hosts.routeSuffix, attachPrefix: settings.hosts.attachPrefix, attachDomain: attach,
+    private static func apiSettings(_ settings: Settings, boundPort: UInt16, _ parts: SessionParts) -> APISettings {
+        // No attachDomain: no listener serves attach hosts yet, and an address that leads nowhere helps nobody.
+        APISettings(
+            version: Version.current, scheme: settings.hosts.scheme,
+            domain: settings.hosts.authority(boundPort: boundPort), routeSuffix: settings.hosts.routeSuffix,
+            attachPrefix: settings.hosts.attachPrefix,
             repositories: RepositoryURLPolicy(
                 schemes: settings.repositories.schemes, hosts: settings.repositories.hosts),
             limits: SessionLimits(
