@@ -204,7 +204,7 @@ class StartingScreen {
             this.#open(value.url);
             return true;
         } else if (name === "error") {
-            if (/not_found$/.test(value.code ?? "")) this.#missing();
+            if (value.code === "session_not_found") this.#missing();
             else void this.#failAsKnown({ code: value.code ?? "", message: value.message ?? "", hint: value.hint ?? "" });
             return true;
         }
