@@ -22,6 +22,10 @@ struct BodyRelay {
 
     /// From here on a run of payload is worth a pipe; below, one copy is cheaper than two splices.
     static let spliceThreshold: UInt64 = 64 << 10
+    /// The same for a chunk, whose neighbours share the pipe with it.
+    static let chunkThreshold: UInt64 = 16 << 10
+    /// Bytes received where a chunk's size line is expected: the line, and little of the payload.
+    private static let lineRoom = 64
     /// Bytes one `advance` moves at most, so that one bulk stream cannot hold the loop.
     private static let turn = 1 << 20
 
@@ -32,8 +36,12 @@ struct BodyRelay {
     private var writesChunks = false
     /// A chunk's payload has been taken; its CRLF follows when the payload has left.
     private var owesChunkEnd = false
+    /// A chunk's size line for which there was no room yet.
+    private var owedSize: UInt64?
     private var pipe: Pipe?
-    /// The last read filled its buffer: more of the same is likely, and splicing pays even without a known length.
+    /// `take` stopped in the middle of a line.
+    private var needsMore = false
+    /// The last read filled its buffer, or the last chunk was a large one: more of the same is likely, and splicing pays even without a known length.
     private var looksBulky = false
 
     /// Bytes moved through pipes, and through buffers.
@@ -47,6 +55,8 @@ struct BodyRelay {
     mutating func begin(_ framing: BodyFraming, writesChunks: Bool) {
         remaining = 0
         owesChunkEnd = false
+        owedSize = nil
+        needsMore = false
         looksBulky = false
         spliced = 0
         copied = 0
@@ -74,7 +84,7 @@ struct BodyRelay {
     private var pipeHolds: Bool { pipe.map { $0.buffered > 0 } ?? false }
 
     /// Whether the sink has all of it.
-    func isFinished(_ output: IOBuffer?) -> Bool { isTaken && !owesChunkEnd && !isPending(output) }
+    func isFinished(_ output: IOBuffer?) -> Bool { isTaken && !owes && !isPending(output) }
 
     /// Whether the body has no end but the connection's.
     var endsWithConnection: Bool { reading == .untilClose }
@@ -94,84 +104,147 @@ struct BodyRelay {
         var moved = false
         var budget = Self.turn
         while true {
-            if !pipeHolds, try take(&input, into: &output, on: loop) { moved = true }
-            // 1. What is ready for the sink.
-            if let buffer = output, !buffer.isEmpty {
-                guard sink.isWritable else { return moved }
-                switch sink.send(buffer.bytes) {
-                case .moved(let count):
-                    buffer.consume(count)
-                    moved = true
-                    copied += UInt64(count)
-                    budget -= count
-                    if !buffer.isEmpty { return moved }
-                case .wouldBlock: return moved
-                case .endOfStream, .failed: throw .sinkGone
+            let filled = try fill(from: source, &input, into: &output, on: loop)
+            let drained = try drain(&input, output, to: sink)
+            if filled || drained > 0 { moved = true }
+            budget -= drained
+            // Blocked by the sink, or nothing new from the source.
+            if isPending(output) || drained == 0 || budget <= 0 { break }
+        }
+        if !pipeHolds { release(to: loop.pipes) }
+        return moved
+    }
+
+    /// Takes from the source as long as there is room: one large write is cheaper than many small ones.
+    private mutating func fill(
+        from source: Stream, _ input: inout IOBuffer?, into output: inout IOBuffer?, on loop: LoopExecutor
+    ) throws(RelayFailure) -> Bool {
+        var filled = false
+        while true {
+            if owes || !(input?.isEmpty ?? true) {
+                guard try take(&input, into: &output, on: loop) else {
+                    // Out of room, or in the middle of a chunk's size line.
+                    if !needsMore { return filled }
+                    break
                 }
+                filled = true
+                continue
             }
-            if let pipe, pipe.buffered > 0 {
-                guard sink.isWritable else { return moved }
-                switch sink.drain(pipe, upTo: pipe.buffered) {
-                case .moved(let count):
-                    moved = true
-                    spliced += UInt64(count)
-                    budget -= count
-                    if pipe.buffered > 0 { continue }
-                case .wouldBlock: return moved
-                case .endOfStream, .failed: throw .sinkGone
-                }
-            }
-            if owesChunkEnd { continue }
-            guard !isTaken else {
-                release(to: loop.pipes)
-                return moved
-            }
-            if budget <= 0 { return moved }
-            if let input, !input.isEmpty, remaining > 0 || reading == .untilClose { continue }
-            // 2. More from the source.
-            guard source.isReadable else {
-                release(to: loop.pipes)
-                return moved
-            }
+            break
+        }
+        while !isTaken, owedSize == nil, source.isReadable {
+            needsMore = false
             if splices, let pipe = lendPipe(on: loop) {
-                switch source.splice(
-                    into: pipe, upTo: remaining > UInt64(pipe.capacity) ? pipe.capacity : Int(remaining))
-                {
+                let room = pipe.capacity - pipe.buffered
+                guard room > 0 else { return filled }
+                switch source.splice(into: pipe, upTo: remaining > UInt64(room) ? room : Int(remaining)) {
                 case .moved(let count):
-                    moved = true
+                    filled = true
                     if reading == .untilClose {
                         // Small runs: the stream trickles, and a copy is cheaper again.
                         looksBulky = count >= BufferPool.standardSize
                     } else {
                         payloadTaken(count)
                     }
-                case .wouldBlock: continue
+                case .wouldBlock: return filled
                 case .endOfStream: try sourceEnded()
                 case .failed: throw .sourceEnded
                 }
-                continue
+            } else {
+                // What waits in the buffers goes first, and pays for itself only once.
+                if let output, output.count > BufferPool.standardSize / 2 { return filled }
+                let buffer = input ?? loop.buffers.take()
+                input = buffer
+                if buffer.room.isEmpty { buffer.compact() }
+                // Full, and still no whole chunk header in it: ChunkReader bounds those far below a buffer.
+                guard !buffer.room.isEmpty else {
+                    if needsMore { throw .malformed(.chunkExtensionTooLong) }
+                    return filled
+                }
+                // Between large chunks only the size line is wanted here; the payload is for the pipe.
+                let room = UnsafeMutableRawBufferPointer(
+                    rebasing: buffer.room.prefix(looksBulky && reading == .chunked ? Self.lineRoom : .max))
+                switch source.receive(into: room) {
+                case .moved(let count):
+                    buffer.produced(count)
+                    filled = true
+                    if reading == .untilClose { looksBulky = count == room.count }
+                case .wouldBlock: return filled
+                case .endOfStream: try sourceEnded()
+                case .failed: throw .sourceEnded
+                }
+                if sendsDirectly, output?.isEmpty ?? true { return true }
             }
-            let buffer = input ?? loop.buffers.take()
-            input = buffer
-            if buffer.room.isEmpty { buffer.compact() }
-            // Full, and still no whole chunk header in it: ChunkReader bounds those far below a buffer.
-            guard !buffer.room.isEmpty else { throw .malformed(.chunkExtensionTooLong) }
-            let room = buffer.room.count
-            switch source.receive(into: buffer.room) {
+            while owes || !(input?.isEmpty ?? true) {
+                guard try take(&input, into: &output, on: loop) else {
+                    if !needsMore { return filled }
+                    break
+                }
+            }
+        }
+        return filled
+    }
+
+    /// Gives the sink what is ready; returns the number of bytes it took.
+    private mutating func drain(
+        _ input: inout IOBuffer?, _ output: IOBuffer?, to sink: Stream
+    ) throws(RelayFailure) -> Int {
+        var drained = 0
+        if let output, !output.isEmpty {
+            guard sink.isWritable else { return 0 }
+            switch sink.send(output.bytes, more: pipeHolds) {
             case .moved(let count):
-                buffer.produced(count)
-                looksBulky = count == room
-                moved = true
-            case .wouldBlock: return moved
-            case .endOfStream: try sourceEnded()
-            case .failed: throw .sourceEnded
+                output.consume(count)
+                copied += UInt64(count)
+                drained += count
+            case .wouldBlock: break
+            case .endOfStream, .failed: throw .sinkGone
             }
+            guard output.isEmpty else { return drained }
+        }
+        while let pipe, pipe.buffered > 0, sink.isWritable {
+            switch sink.drain(pipe, upTo: pipe.buffered) {
+            case .moved(let count):
+                spliced += UInt64(count)
+                drained += count
+            case .wouldBlock: return drained
+            case .endOfStream, .failed: throw .sinkGone
+            }
+        }
+        // Payload that needs no framing leaves from where it was received.
+        while sendsDirectly, !pipeHolds, let input, !input.isEmpty, sink.isWritable {
+            let count = reading == .untilClose || remaining > UInt64(input.count) ? input.count : Int(remaining)
+            guard count > 0 else { break }
+            switch sink.send(UnsafeRawBufferPointer(rebasing: input.bytes[..<count])) {
+            case .moved(let count):
+                input.consume(count)
+                copied += UInt64(count)
+                drained += count
+                if reading == .length { payloadTaken(count) }
+            case .wouldBlock: return drained
+            case .endOfStream, .failed: throw .sinkGone
+            }
+        }
+        return drained
+    }
+
+    /// Whether framing is due that found no place yet.
+    private var owes: Bool { owesChunkEnd || owedSize != nil }
+
+    /// Whether payload passes as it is, without a byte of framing between.
+    private var sendsDirectly: Bool {
+        switch reading {
+        case .length: true
+        case .untilClose: !writesChunks
+        case .chunked, .done: false
         }
     }
 
     private var splices: Bool {
         switch reading {
-        case .length, .chunked: remaining >= Self.spliceThreshold
+        case .length: remaining >= Self.spliceThreshold || (remaining > 0 && pipeHolds)
+        // In the pipe already: the rest of a chunk goes the same way.
+        case .chunked: remaining >= Self.chunkThreshold || (remaining > 0 && pipeHolds)
         case .untilClose: looksBulky && !writesChunks
         case .done: false
         }
@@ -202,69 +275,134 @@ struct BodyRelay {
         }
     }
 
-    /// Turns received bytes into bytes for the sink, as long as both have them; false if that changed nothing.
+    /// Turns received bytes into bytes for the sink; false if it has no room, or more must be received first.
     private mutating func take(
         _ input: inout IOBuffer?, into output: inout IOBuffer?, on loop: LoopExecutor
     ) throws(RelayFailure) -> Bool {
-        var changed = false
+        needsMore = false
+        // Behind bytes in the pipe there is one place for more: the pipe.
+        if let pipe, pipe.buffered > 0 { return try take(&input, into: pipe, on: loop) }
         if owesChunkEnd {
             let buffer = output ?? loop.buffers.take()
             output = buffer
             guard hasRoom(buffer) else { return false }
-            append(isTaken ? "0\r\n\r\n" : "\r\n", to: buffer)
+            if isTaken { appendLastChunk(to: buffer) } else { append("\r\n", to: buffer) }
             owesChunkEnd = false
-            changed = true
+            return true
         }
-        while reading != .done, let source = input, !source.isEmpty {
+        if let size = owedSize {
             let buffer = output ?? loop.buffers.take()
             output = buffer
-            guard hasRoom(buffer) else { return changed }
-            if reading == .untilClose {
-                var count = min(source.count, buffer.room.count - Self.framingRoom)
-                if writesChunks {
-                    appendChunkSize(UInt64(count), to: buffer)
-                    count = copy(count, from: source, to: buffer)
-                    append("\r\n", to: buffer)
-                } else {
-                    count = copy(count, from: source, to: buffer)
-                }
-                changed = true
-                continue
-            }
-            if remaining > 0 {
-                let most = min(source.count, buffer.room.count - Self.framingRoom)
-                let count = copy(remaining > UInt64(most) ? most : Int(remaining), from: source, to: buffer)
-                payloadTaken(count)
-                changed = true
-                if owesChunkEnd {
-                    append("\r\n", to: buffer)
-                    owesChunkEnd = false
-                }
-                continue
-            }
-            // Between chunks.
-            let step: ChunkReader.Step
-            do throws(WireError) {
-                step = try chunks.next(source.bytes)
-            } catch {
-                throw .malformed(error)
-            }
-            switch step {
-            case .needMore(let count):
-                source.consume(count)
-                return changed || count > 0
-            case .chunk(let count, let length):
-                source.consume(count)
-                remaining = length
-                if writesChunks { appendChunkSize(length, to: buffer) }
-            case .end(let count):
-                source.consume(count)
-                reading = .done
-                if writesChunks { appendLastChunk(to: buffer) }
-            }
-            changed = true
+            guard hasRoom(buffer) else { return false }
+            appendChunkSize(size, to: buffer)
+            owedSize = nil
+            return true
         }
-        return changed
+        guard reading != .done, let source = input, !source.isEmpty else { return false }
+        // Nothing to put before or behind it: it leaves from where it is, unless it fits behind a head.
+        if sendsDirectly {
+            guard let buffer = output, !buffer.isEmpty, hasRoom(buffer) else { return false }
+        }
+        let buffer = output ?? loop.buffers.take()
+        output = buffer
+        guard hasRoom(buffer) else { return false }
+        if reading == .untilClose {
+            var count = min(source.count, buffer.room.count - Self.framingRoom)
+            if writesChunks {
+                appendChunkSize(UInt64(count), to: buffer)
+                count = copy(count, from: source, to: buffer)
+                append("\r\n", to: buffer)
+            } else {
+                count = copy(count, from: source, to: buffer)
+            }
+            return true
+        }
+        if remaining > 0 {
+            let most = min(source.count, buffer.room.count - Self.framingRoom)
+            let count = copy(remaining > UInt64(most) ? most : Int(remaining), from: source, to: buffer)
+            payloadTaken(count)
+            if owesChunkEnd, !isTaken {
+                append("\r\n", to: buffer)
+                owesChunkEnd = false
+            }
+            return true
+        }
+        guard let length = try nextChunk(source) else {
+            if reading == .done, writesChunks { appendLastChunk(to: buffer) }
+            return reading == .done
+        }
+        if writesChunks { appendChunkSize(length, to: buffer) }
+        return true
+    }
+
+    /// The same into a pipe that holds payload already.
+    private mutating func take(
+        _ input: inout IOBuffer?, into pipe: Pipe, on loop: LoopExecutor
+    ) throws(RelayFailure) -> Bool {
+        // A pipe that took only half of a line would have to be told the rest later: there is room for all, or none.
+        guard pipe.capacity - pipe.buffered > BufferPool.standardSize else { return false }
+        return try withUnsafeTemporaryAllocation(byteCount: Self.framingRoom, alignment: 1) {
+            room throws(RelayFailure) in
+            var line = ByteWriter(room)
+            if owedSize != nil { return false }
+            if owesChunkEnd {
+                // The end of a body waits until the pipe is empty: trailers may be long.
+                if isTaken { return false }
+                line.append("\r\n")
+                guard write(line.written, to: pipe) else { return false }
+                owesChunkEnd = false
+                return true
+            }
+            guard reading != .done, let source = input, !source.isEmpty else { return false }
+            if remaining > 0 || reading == .untilClose {
+                let most = min(source.count, 4 << 10)
+                let count = reading == .untilClose || remaining > UInt64(most) ? most : Int(remaining)
+                guard write(UnsafeRawBufferPointer(rebasing: source.bytes[..<count]), to: pipe) else { return false }
+                source.consume(count)
+                if reading != .untilClose { payloadTaken(count) }
+                return true
+            }
+            guard let length = try nextChunk(source) else {
+                if reading == .done { owesChunkEnd = writesChunks }
+                return false
+            }
+            guard writesChunks else { return true }
+            line.append(hexadecimal: length)
+            line.append("\r\n")
+            guard write(line.written, to: pipe) else {
+                // The pipe's slots are full although its bytes are not; the line waits for the drained pipe.
+                owedSize = length
+                return false
+            }
+            return true
+        }
+    }
+
+    private func write(_ bytes: UnsafeRawBufferPointer, to pipe: Pipe) -> Bool { pipe.write(bytes) == bytes.count }
+
+    /// Reads the next size line; nil if it is not complete, or if the body has ended.
+    private mutating func nextChunk(_ source: IOBuffer) throws(RelayFailure) -> UInt64? {
+        let step: ChunkReader.Step
+        do throws(WireError) {
+            step = try chunks.next(source.bytes)
+        } catch {
+            throw .malformed(error)
+        }
+        switch step {
+        case .needMore(let count):
+            source.consume(count)
+            needsMore = true
+            return nil
+        case .chunk(let count, let length):
+            source.consume(count)
+            remaining = length
+            looksBulky = length >= Self.chunkThreshold
+            return length
+        case .end(let count):
+            source.consume(count)
+            reading = .done
+            return nil
+        }
     }
 
     /// Room for a chunk's size line and the CRLFs around it.

@@ -1,4 +1,5 @@
 internal import CLinuxIO
+internal import Glibc
 
 /// A kernel pipe through which bytes travel between two sockets without entering this process.
 package final class Pipe {
@@ -19,6 +20,14 @@ package final class Pipe {
         let size = clinuxio_set_pipe_size(ends[0], CInt(wanted))
         capacity = size > 0 ? Int(size) : 0
         guard capacity >= 64 << 10 else { return nil }
+    }
+
+    /// Puts a few bytes behind those in the pipe: framing between runs of payload. Returns how many fitted.
+    package func write(_ bytes: UnsafeRawBufferPointer) -> Int {
+        let count = Glibc.write(writeEnd.number, bytes.baseAddress, bytes.count)
+        guard count > 0 else { return 0 }
+        buffered += count
+        return count
     }
 
     func filled(_ count: Int) { buffered += count }

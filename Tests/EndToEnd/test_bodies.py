@@ -1,0 +1,162 @@
+"""Bodies of every framing and size, both ways, through copies and pipes: the bytes that arrive are the bytes sent."""
+
+import hashlib
+import json
+import random
+import threading
+
+import pytest
+
+from harness.upstream import ScriptedUpstream
+
+HASH = "aaaaaaaaaaaa"
+KIB = 1 << 10
+SIZES = [0, 1, 100, 16 * KIB - 1, 16 * KIB, 64 * KIB - 1, 64 * KIB, 64 * KIB + 1, 1 << 20, (5 << 20) + 7]
+
+
+@pytest.fixture(scope="module")
+def shared():
+    server = ScriptedUpstream()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def proxy(start_router, shared):
+    return start_router(
+        DEV_ROUTES=json.dumps(
+            [{"hash": HASH, "email": "dev@example.com", "target": f"http://127.0.0.1:{shared.port}"}]),
+        WORKERS=1)
+
+
+def data(size):
+    return random.Random(size).randbytes(size)
+
+
+def chunks(payload, sizes, seed=1):
+    """The chunked coding of the payload in chunks of the given sizes, in turn or at random."""
+    choice = random.Random(seed)
+    coded, offset = b"", 0
+    while offset < len(payload):
+        size = choice.choice(sizes)
+        piece = payload[offset:offset + size]
+        coded += b"%x%s\r\n" % (len(piece), choice.choice([b"", b";name=value"])) + piece + b"\r\n"
+        offset += size
+    return coded + b"0\r\n\r\n"
+
+
+CHUNKINGS = [[1], [7, 100], [4096], [16 * KIB], [32 * KIB], [100, 32 * KIB, 200 * KIB], [1 << 20], [3, 70 * KIB]]
+
+
+def sha(value):
+    return hashlib.sha256(value).hexdigest()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_downloads_by_length(proxy, shared, size):
+    payload = data(size)
+    shared.script = lambda peer: peer.serve(payload)
+    with proxy.connect() as connection:
+        for _ in range(2):
+            response = connection.request("GET", "/", f"{HASH}.{proxy.domain}")
+            assert response.status == 200 and sha(response.body) == sha(payload)
+
+
+@pytest.mark.parametrize("sizes", CHUNKINGS)
+@pytest.mark.parametrize("size", [0, 1, 50_000, 2_000_000])
+def test_downloads_by_chunks(proxy, shared, size, sizes):
+    payload = data(min(size, 20_000) if sizes == [1] else size)
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks(payload, sizes)
+
+    def script(peer):
+        while peer.read_request():
+            peer.send(answer)
+
+    shared.script = script
+    with proxy.connect() as connection:
+        for _ in range(2):
+            response = connection.request("GET", "/", f"{HASH}.{proxy.domain}")
+            assert response.status == 200 and sha(response.body) == sha(payload)
+
+
+@pytest.mark.parametrize("size", [0, 1, 50_000, 3_000_000])
+@pytest.mark.parametrize("piece", [1000, 16 * KIB, 300_000])
+def test_downloads_up_to_the_close(proxy, shared, size, piece):
+    payload = data(size)
+
+    def script(peer):
+        peer.read_request()
+        peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        for offset in range(0, size, piece):
+            peer.send(payload[offset:offset + piece])
+
+    shared.script = script
+    with proxy.connect() as connection:
+        response = connection.request("GET", "/", f"{HASH}.{proxy.domain}")
+        assert sha(response.body) == sha(payload)
+
+
+def echo_digest(peer):
+    while (request := peer.read_request()) is not None:
+        body = sha(request.body).encode()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_uploads_by_length(proxy, shared, size):
+    payload = data(size)
+    shared.script = echo_digest
+    with proxy.connect() as connection:
+        for _ in range(2):
+            response = connection.request("POST", "/", f"{HASH}.{proxy.domain}", body=payload)
+            assert response.text == sha(payload)
+
+
+@pytest.mark.parametrize("sizes", CHUNKINGS)
+@pytest.mark.parametrize("size", [0, 1, 50_000, 2_000_000])
+def test_uploads_by_chunks(proxy, shared, size, sizes):
+    payload = data(min(size, 20_000) if sizes == [1] else size)
+    shared.script = echo_digest
+    with proxy.connect() as connection:
+        for _ in range(2):
+            response = connection.request(
+                "POST", "/", f"{HASH}.{proxy.domain}", {"Transfer-Encoding": "chunked"},
+                body=chunks(payload, sizes))
+            assert response.text == sha(payload)
+
+
+def test_trailers_that_may_pass_do(proxy, shared):
+    shared.script = lambda peer: (
+        peer.read_request(),
+        peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n"
+                  b"5\r\nhello\r\n0\r\nX-Sum: 5\r\n\r\n"))
+    with proxy.connect() as connection:
+        connection.send_request("GET", "/", f"{HASH}.{proxy.domain}")
+        response = connection.read_head()
+        assert response.fields["Transfer-Encoding"] == "chunked"
+        while b"\r\n\r\n" not in connection.unread:
+            connection._fill()
+        assert connection.unread == b"5\r\nhello\r\n0\r\nX-Sum: 5\r\n\r\n"
+
+
+def test_an_upload_and_its_answer_at_the_same_time(proxy, shared):
+    """The session answers while it reads: both directions move."""
+    payload = data(3_000_000)
+
+    def script(peer):
+        peer.read_head()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(payload))
+        rest = len(payload)
+        while rest:
+            piece = peer.read_exactly(min(rest, 50_000))
+            peer.send(piece)
+            rest -= len(piece)
+
+    shared.script = script
+    with proxy.connect() as connection:
+        sender = threading.Thread(target=connection.send_request, args=(
+            "POST", "/", f"{HASH}.{proxy.domain}"), kwargs={"body": payload})
+        sender.start()
+        response = connection.read_response("POST")
+        sender.join()
+        assert sha(response.body) == sha(payload)
