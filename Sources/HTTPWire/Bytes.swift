@@ -11,6 +11,8 @@ struct ByteSet: Sendable {
 
     /// `tchar` of RFC 9110 §5.6.2.
     static let token = ByteSet(low: 0x03FF_6CFA_0000_0000, high: 0x57FF_FFFF_C7FF_FFFE)
+    /// What methods are made of: capitals, `-` and `_`.
+    static let method = ByteSet(low: 0x0000_2000_0000_0000, high: 0x0000_0000_87FF_FFFE)
     /// `unreserved` and `sub-delims` of RFC 3986 §2, what a reg-name is made of besides percent-encoding.
     static let registeredName = ByteSet(low: 0x2BFF_7FD2_0000_0000, high: 0x47FF_FFFE_87FF_FFFE)
     /// `HEXDIG`, letters in both cases.

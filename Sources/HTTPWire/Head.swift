@@ -1,4 +1,5 @@
-/// The request methods the gateway decides by; any other token is `other` and forwarded as it was spelt (RFC 9110 §9).
+/// The request methods the gateway decides by; any other in capitals is `other` and forwarded
+/// as it was spelt (RFC 9110 §9).
 package enum Method: UInt8, Sendable {
     case get, head, post, put, delete, patch, options, connect, trace, other
 

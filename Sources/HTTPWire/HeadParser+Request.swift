@@ -74,7 +74,9 @@ extension HeadParser {
         guard start < end else { throw .malformedRequestLine }
         let methodEnd = bytes.first(ASCII.space, from: start, to: end)
         guard methodEnd > start else { throw .malformedRequestLine }
-        guard bytes.isAll(.token, start, methodEnd) else { throw .malformedMethod }
+        // Every method ever registered is in capitals, and other servers know no others either; `xGET` is what the end
+        // of somebody's misread body looks like in front of a request.
+        guard bytes.isAll(.method, start, methodEnd) else { throw .malformedMethod }
         guard methodEnd < end else { throw .malformedRequestLine }
         head.methodText = ByteRange(start: start, count: methodEnd - start)
         head.method = method(in: bytes, start, methodEnd - start)

@@ -6,8 +6,8 @@ import Testing
         "Methods are recognised by exact spelling, others pass as they are",
         arguments: [
             ("GET", Method.get), ("HEAD", .head), ("POST", .post), ("PUT", .put), ("DELETE", .delete),
-            ("PATCH", .patch), ("OPTIONS", .options), ("get", .other), ("PROPFIND", .other), ("M-SEARCH", .other),
-            ("GETT", .other), ("G", .other),
+            ("PATCH", .patch), ("OPTIONS", .options), ("PROPFIND", .other), ("M-SEARCH", .other),
+            ("GETT", .other), ("G", .other), ("VERSION-CONTROL", .other), ("X_Y", .other),
         ])
     func methods(spelling: String, expected: Method) throws {
         let head = try parseRequest("\(spelling) / HTTP/1.1\nHost: a\n\n")
@@ -65,7 +65,12 @@ import Testing
             ("GET ", .malformedRequestLine),
             ("GET /", .http09),
             ("GET / ", .malformedRequestLine),
-            ("G(T / HTTP/1.1", .malformedMethod),
+            ("G(T / HTTP/1.1", .malformedMethod), ("get / HTTP/1.1", .malformedMethod),
+            ("xGET / HTTP/1.1", .malformedMethod), ("0GET / HTTP/1.1", .malformedMethod),
+            ("GE'T / HTTP/1.1", .malformedMethod),
+            ("G.T / HTTP/1.1", .malformedMethod), ("@ / HTTP/1.1", .malformedMethod),
+            ("[ / HTTP/1.1", .malformedMethod),
+            ("^ / HTTP/1.1", .malformedMethod), ("` / HTTP/1.1", .malformedMethod),
             ("G\u{E9}T / HTTP/1.1", .malformedMethod),
             ("GET / http/1.1", .malformedRequestLine),
             ("GET / HTTP/1.1x", .malformedRequestLine),
