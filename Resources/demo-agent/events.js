@@ -3,7 +3,7 @@
 const SHOWN = 200;
 
 export class Events {
-  #list; #state; #counter; #heartbeats = 0; #listener; #source = null; #watchdog = 0;
+  #list; #state; #counter; #heartbeats = 0; #listener; #source = null; #watchdog = 0; #run = null;
 
   /** @param {(event: {type: string, properties: object}) => void} listener */
   constructor(list, state, counter, listener) {
@@ -43,6 +43,12 @@ export class Events {
   }
 
   #add(event) {
+    // The words of one answer come one event each; they share a line that counts them.
+    if (event.type === "message.part.delta" && this.#run?.message === event.properties.messageID) {
+      this.#run.count += 1;
+      this.#run.detail.textContent = `${this.#run.count} pieces`;
+      return;
+    }
     const item = document.createElement("li");
     const time = document.createElement("time");
     const now = new Date();
@@ -52,6 +58,8 @@ export class Events {
     type.textContent = event.type;
     const detail = document.createElement("span");
     detail.textContent = summary(event);
+    const isDelta = event.type === "message.part.delta";
+    this.#run = isDelta ? { message: event.properties.messageID, count: 1, detail } : null;
     item.append(time, type, detail);
     this.#list.prepend(item);
     while (this.#list.childElementCount > SHOWN) this.#list.lastElementChild.remove();
@@ -60,7 +68,8 @@ export class Events {
 
 function summary({ type, properties = {} }) {
   if (type === "session.status") return properties.status?.type ?? "";
-  if (type === "message.part.delta") return properties.delta?.trim().slice(0, 80) ?? "";
+  if (type === "message.part.delta") return "1 piece";
+  if (type === "message.part.updated") return properties.part?.type ?? "";
   if (type === "message.updated") return properties.info?.role ?? "";
   if (properties.info?.title) return properties.info.title;
   return properties.info?.id ?? properties.id ?? properties.sessionID ?? "";

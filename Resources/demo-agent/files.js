@@ -5,7 +5,7 @@ import { call } from "./api.js";
 const SHOWN_LINES = 2000;
 
 export class Files {
-  #tree; #preview; #heading; #opened = new Set([""]); #selected = null;
+  #tree; #preview; #heading; #opened = new Set(); #selected = null; #shown = ""; #turn = 0;
 
   constructor(tree, preview, heading) {
     this.#tree = tree;
@@ -20,14 +20,20 @@ export class Files {
 
   /** Reads the tree anew, keeping what is open. */
   async refresh() {
-    const focused = document.activeElement?.dataset?.path;
+    const turn = ++this.#turn;
     const fresh = document.createDocumentFragment();
     try {
       await this.#fill(fresh, "", 1);
     } catch (error) {
+      this.#shown = "";
       this.#tree.replaceChildren(note(error.message));
       return;
     }
+    // A later call overtook this one, or nothing has changed: leave hover, focus and scrolling alone.
+    const shown = [...fresh.children].map((item) => item.outerHTML).join("");
+    if (turn !== this.#turn || shown === this.#shown) return;
+    this.#shown = shown;
+    const focused = document.activeElement?.dataset?.path;
     if (!fresh.childElementCount) fresh.append(note("This repository has no files yet."));
     this.#tree.replaceChildren(fresh);
     const items = this.#items();

@@ -30,7 +30,7 @@ const terminal = new Terminal(element("terminal"), element("terminal-input"), (n
   state.dataset.state = name;
   state.textContent = { starting: "Starting…", open: "Connected", waiting: "Reconnecting…", exited: "Ended" }[name];
   restart.hidden = name !== "exited";
-});
+}, () => files.refresh());
 
 async function startTerminal() {
   try {

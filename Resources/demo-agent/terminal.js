@@ -42,23 +42,26 @@ export function sequence(event, applicationCursor) {
 export class Terminal {
   #element; #rowsElement; #input; #screen; #socket = null; #cursor = 0; #pty = null; #frame = 0; #retry = 250;
   #historyShown = 0; #droppedShown = 0; #cell = { width: 8, height: 17 }; #closed = false; #resizeTimer = 0;
-  #status; #rowElements = []; #historyElements = [];
+  #status; #onQuiet; #quietTimer = 0; #isReplaying = true; #rowElements = []; #historyElements = [];
 
   /**
    * @param {HTMLElement} element where the rows go
    * @param {HTMLTextAreaElement} input receives keys, so that phones show a keyboard and readers have a label
-   * @param {(state: "starting"|"open"|"waiting"|"exited", detail?: string) => void} status
+   * @param {(state: "starting"|"open"|"waiting"|"exited") => void} status
+   * @param {() => void} onQuiet called when output has come and then none for a while
    */
-  constructor(element, input, status) {
+  constructor(element, input, status, onQuiet = () => {}) {
     this.#element = element;
     this.#input = input;
     this.#status = status;
+    this.#onQuiet = onQuiet;
     this.#rowsElement = document.createElement("div");
     this.#rowsElement.className = "rows";
     element.append(this.#rowsElement);
     this.#measure();
     const size = this.#size();
-    this.#screen = new Screen({ ...size, reply: (text) => this.send(text) });
+    // What a program asked long ago is replayed, but must not be answered again: it would read that as keystrokes.
+    this.#screen = new Screen({ ...size, reply: (text) => { if (!this.#isReplaying) this.send(text); } });
     this.#listen();
     new ResizeObserver(() => this.#fit()).observe(element);
     document.fonts?.ready.then(() => { this.#measure(); this.#fit(); });
@@ -66,17 +69,16 @@ export class Terminal {
 
   get title() { return this.#screen.title; }
 
-  /** Starts a new shell, or returns to the one this tab already had. */
+  /** Returns to the shell this tab had, or to one that nobody looks at any more, or else starts a new one. */
   async start() {
     this.#status("starting");
     this.#closed = false;
     const remembered = sessionStorage.getItem("demo-agent-pty");
     const running = await call("GET", "/pty");
-    this.#pty = running.find((pty) => pty.id === remembered && pty.status === "running") ?? null;
-    if (!this.#pty) {
-      this.#pty = await call("POST", "/pty", { title: "Terminal", size: this.#size(true) });
-      sessionStorage.setItem("demo-agent-pty", this.#pty.id);
-    }
+    this.#pty = running.find((pty) => pty.id === remembered) ??
+      running.find((pty) => pty.title === "Terminal" && pty.clients === 0) ??
+      await call("POST", "/pty", { title: "Terminal", size: this.#size(true) });
+    sessionStorage.setItem("demo-agent-pty", this.#pty.id);
     this.#cursor = 0;
     this.#screen.reset();
     this.#clearHistory();
@@ -92,6 +94,7 @@ export class Terminal {
   #connect() {
     const socket = new WebSocket(socketAddress(`/pty/${this.#pty.id}/connect?cursor=${this.#cursor}`));
     socket.binaryType = "arraybuffer";
+    this.#isReplaying = true;
     this.#socket = socket;
     socket.onopen = () => {
       this.#retry = 250;
@@ -103,9 +106,13 @@ export class Terminal {
         this.#cursor += data.length;
         this.#screen.write(data);
         this.#schedule();
+        clearTimeout(this.#quietTimer);
+        this.#quietTimer = setTimeout(this.#onQuiet, 700);
       } else {
         const bytes = new Uint8Array(data);
-        if (bytes[0] === 0) this.#cursor = JSON.parse(new TextDecoder().decode(bytes.subarray(1))).cursor;
+        if (bytes[0] !== 0) return;
+        this.#cursor = JSON.parse(new TextDecoder().decode(bytes.subarray(1))).cursor;
+        this.#isReplaying = false;
       }
     };
     socket.onclose = async (event) => {
@@ -167,7 +174,7 @@ export class Terminal {
     const { columns, rows } = this.#size();
     if (columns === this.#screen.columns && rows === this.#screen.rows) return;
     this.#screen.resize(columns, rows);
-    this.#schedule();
+    this.#clearHistory();
     clearTimeout(this.#resizeTimer);
     this.#resizeTimer = setTimeout(() => this.#tellSize(), 80);
   }

@@ -82,7 +82,7 @@ actor Server {
             // Not PR_SET_PDEATHSIG: it follows the thread that started this process, which may end long before its
             // process does.
             if signals != nil && getppid() != parent { return }
-            var wakeUp = executor.now.advanced(seconds: 1)
+            var wakeUp = executor.now.advanced(milliseconds: 500)
             accepting: while tasks.count < Self.connectionLimit {
                 switch listener.accept() {
                 case .accepted(let accepted): start(accepted.take())

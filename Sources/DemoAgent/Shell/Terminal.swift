@@ -34,12 +34,14 @@ final class Terminal {
         device.waiter = waiter
     }
 
-    /// Pty.Info.
+    /// Pty.Info, and how many clients watch.
     var json: JSON {
         [
             "id": .string(id), "title": .string(title), "command": .string(command),
             "args": .array(arguments.map { .string($0) }), "cwd": .string(directory),
             "status": hasEnded ? "exited" : "running", "pid": .integer(Int(device.process)),
+            // Not in opencode: lets the page return to a shell that nobody looks at.
+            "clients": .integer(watchers.count),
         ]
     }
 
