@@ -49,7 +49,8 @@ extension RouterAPI {
             () async throws(APIError) in
             try await order { () throws(SessionRuntimeError) in try await runtime.resume(id, gitToken: token) }
             audit.record(.resumed, request, session: id)
-            await settle(id, until: Self.hasBegun)
+            // A failure that was there before the order is not its outcome.
+            await settle(id) { Self.hasBegun($0) && $0?.state != session.state }
         }
         return .json(["hash": .string(id.description), "state": "creating", "url": nil])
     }
