@@ -92,6 +92,7 @@ STAGES = [
     Stage("binary", PYTEST + ["Tests/Binary"], pytest),
     Stage("end-to-end", PYTEST + ["Tests/EndToEnd"], pytest, limit=1200),
     Stage("browser", PYTEST + ["Tests/Browser"], pytest),
+    Stage("differential", PYTEST + ["Tests/Differential"], pytest),
     Stage("fuzz", ["Tests/Fuzz/run.sh", "20"]),
     sanitizer("thread", {"TSAN_OPTIONS": "halt_on_error=0"}),
     # LeakSanitizer blames XCTest itself.
