@@ -4,8 +4,8 @@ import { applySnapshot } from "./sessions.js";
 import { store } from "./store.js";
 import { readEvents } from "./stream.js";
 
-/** Snapshots that follow each other faster than this are folded into the newest. */
-const pace = 250;
+/** Snapshots that follow each other faster than this are folded into the newest; long lists take longer to draw. */
+const pace = () => Math.min(1000, Math.max(250, store.state.sessions.size));
 /** A hidden tab gives its connection back after this time; browsers allow only six to a host. */
 const hiddenLimit = 60_000;
 const firstDelay = 500;
@@ -88,7 +88,7 @@ function take(name, data) {
     if (name !== "sessions") return;
     newest = data;
     if (later !== undefined) return;
-    later = window.setTimeout(takeNewest, Math.max(0, lastTaken + pace - performance.now()));
+    later = window.setTimeout(takeNewest, Math.max(0, lastTaken + pace() - performance.now()));
 }
 
 function takeNewest() {

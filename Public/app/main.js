@@ -46,7 +46,8 @@ async function withStyles(href, view) {
     return view;
 }
 
-const page = h("div", { class: "page" });
+/** The document brings the frame along, so that something stands there before the first module has come. */
+const page = /** @type {HTMLElement} */ (document.querySelector(".page"));
 let endView = () => {};
 let showing = 0;
 
@@ -87,7 +88,7 @@ async function loadMe() {
 }
 
 await applyLanguage();
-document.body.append(banner(), page);
+document.body.append(banner());
 mountAnnouncer();
 mountToasts();
 startRouting();

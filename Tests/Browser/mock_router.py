@@ -6,6 +6,7 @@ Run it by hand to look at the picker: ``python3 Tests/Browser/mock_router.py [--
 from __future__ import annotations
 
 import argparse
+import base64
 import hashlib
 import json
 import mimetypes
@@ -61,6 +62,8 @@ class MockRouter:
         """Path patterns of features that this router does not have."""
         self.fail_next: dict | None = None
         self.refuse_streams = False
+        self.stale = False
+        self.stopped = False
         self.hold = threading.Event()
         self.hold.set()
         self._lock = threading.RLock()
@@ -77,6 +80,7 @@ class MockRouter:
         return self
 
     def stop(self) -> None:
+        self.stopped = True
         self.drop_streams()
         self._server.shutdown()
         self._server.server_close()
@@ -167,7 +171,8 @@ class MockRouter:
 
     def snapshot(self) -> bytes:
         with self._lock:
-            return json.dumps({"email": self.email, "sessions": list(self.sessions.values())}).encode()
+            return json.dumps({"email": self.email, "sessions": list(self.sessions.values()),
+                               "stale": self.stale}).encode()
 
     def did(self, method: str, pattern: str) -> list[dict | None]:
         """The bodies of the requests that were made so far."""
@@ -194,6 +199,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.dispatch("DELETE")
 
     def dispatch(self, method: str) -> None:
+        if self.router.stopped:
+            # Connections that were kept open end with the router, without an answer.
+            self.close_connection = True
+            return
         try:
             length = int(self.headers.get("Content-Length") or 0)
             raw = self.rfile.read(length) if length else b""
@@ -246,13 +255,28 @@ class _Handler(BaseHTTPRequestHandler):
             self.answer(404, "No such session.", "text/plain")
         elif session["state"] == "running":
             self.answer(200, f"<!doctype html><title>Session</title><h1>Session {hash_}</h1><p id=path>{self.path}</p>", "text/html")
+        elif self.headers.get("Sec-Fetch-Mode") != "navigate":
+            # Whoever does not navigate learns the state and wakes nothing.
+            state = "starting" if session["state"] == "creating" else session["state"]
+            self.refuse(503, "session_not_ready", f"The session is {state}, not ready.")
         elif session["state"] == "failed":
-            page = (PUBLIC / "failed.html").read_text().replace("{{picker}}", self.router.url + "/")
-            self.answer(503, page, "text/html; charset=utf-8")
+            self.page("failed.html")
         else:
             if session["state"] == "stopped":
                 self.router.begin(hash_)
-            self.answer(503, (PUBLIC / "starting.html").read_text(), "text/html; charset=utf-8", Retry_After="2")
+            self.page("starting.html")
+
+    def page(self, name: str) -> None:
+        """One of the pages of sleeping sessions, with the policy that the router gives it."""
+        text = (PUBLIC / name).read_text().replace("{{picker}}", self.router.url)
+
+        def digest(element: str) -> str:
+            content = re.search(f"<{element}>(.*?)</{element}>", text, re.S).group(1)
+            return "'sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode() + "'"
+
+        policy = (f"default-src 'none'; style-src {digest('style')}; script-src {digest('script')}; connect-src 'self'; "
+                  "base-uri 'none'; form-action 'none'; frame-ancestors 'self'")
+        self.answer(503, text, "text/html; charset=utf-8", Retry_After="2", Content_Security_Policy=policy)
 
     # The API
 
@@ -275,7 +299,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return self.answer(status, body)
         if path == "/api/me":
             return self.answer(200, {"email": router.email, "admin": router.admin,
-                                     "limits": {"sessionsPerUser": 20, "runningPerUser": 5, "runningTotal": 50}})
+                                     "limits": {"sessions": 20, "running": 5, "runningTotal": 50, "idleTimeoutMinutes": 15,
+                                                "maximumIdleTimeoutMinutes": 480}})
         if path == "/api/version":
             return self.answer(200, {"version": "1.0.0"})
         if path == "/api/sessions" and method == "GET":
@@ -337,6 +362,9 @@ class _Handler(BaseHTTPRequestHandler):
         if method == "POST" and verb == "keep-alive":
             router.set(hash_, lastActivity=ago(), activity={"at": ago(), "source": "keep-alive"})
             return self.answer(200, session)
+        if method == "PUT" and verb == "idle-timeout":
+            router.set(hash_, idleTimeoutMinutes=self.body["minutes"])
+            return self.answer(200, {"hash": hash_, "idleTimeoutMinutes": self.body["minutes"]})
         if verb == "events":
             return self.stream(hash_)
         if verb == "log":
@@ -428,7 +456,7 @@ class _Handler(BaseHTTPRequestHandler):
         while True:
             session = self.router.sessions.get(hash_)
             if not session:
-                return self.event("error", {"message": "session not found", "code": "not_found", "hint": ""})
+                return self.event("error", {"message": "session not found", "code": "session_not_found", "hint": None})
             if session["state"] != state:
                 state = session["state"]
                 self.event("state_change", {"state": state})
@@ -438,7 +466,7 @@ class _Handler(BaseHTTPRequestHandler):
             if state == "running":
                 return self.event("complete", {"url": session["url"]})
             if state == "failed":
-                return self.event("error", session["failure"])
+                return self.event("error", {name: session["failure"][name] for name in ("message", "code", "hint")})
             if not self.wait(listener):
                 return
 
@@ -457,7 +485,7 @@ def seed(router: MockRouter, many: int = 0) -> None:
     router.add(shop, "fix-login-loop", "running", title="Fix the login redirect loop in Safari",
                description="Users on Safari end up in a redirect loop after signing in. Find out why and fix it.",
                at=ago(minutes=2), createdAt=ago(hours=2))
-    router.add(pay, "retry-webhooks", "running", title="Retry failed webhooks with back-off", keptBecause="agent",
+    router.add(pay, "retry-webhooks", "running", title="Retry failed webhooks with back-off", keptBecause="agent_busy",
                at=ago(seconds=20), createdAt=ago(minutes=40), dirty=True, unpushed=2)
     router.add("https://gitlab.example.org/platform/infra", "calm-otter-42", "creating", stage="preparing",
                description="Upgrade the ingress to v3", at=ago(seconds=30), createdAt=ago(seconds=30))

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 build_packages=(git pkg-config libssl-dev zlib1g-dev libbrotli-dev)
-test_packages=(python3 python3-venv curl binutils chromium)
+test_packages=(python3 python3-venv curl binutils chromium node-typescript)
 
 retry() {
     # Package mirrors fail now and then; a broken one fails three times.

@@ -15,6 +15,8 @@ export class ComboBox extends HTMLElement {
     /** @type {Suggestion[]} */
     #shown = [];
     #active = -1;
+    /** Somebody is choosing: what arrives late is shown, too. */
+    #choosing = false;
     #listID = uniqueID();
     #statusID = uniqueID();
     #list = h("ul", { class: "combo-list", role: "listbox", id: this.#listID, hidden: true });
@@ -65,7 +67,7 @@ export class ComboBox extends HTMLElement {
     /** @param {Suggestion[]} list */
     set suggestions(list) {
         this.#suggestions = list;
-        if (!this.#list.hidden) this.#open();
+        if (this.#choosing) this.#open();
     }
 
     #matching() {
@@ -78,9 +80,10 @@ export class ComboBox extends HTMLElement {
     }
 
     #open() {
+        this.#choosing = true;
         this.#shown = this.#matching();
         this.#active = -1;
-        if (this.#shown.length === 0) return this.#close();
+        if (this.#shown.length === 0) return this.#hide();
         fill(this.#list, ...this.#shown.map((one, index) => h("li", {
             role: "option", id: `${this.#listID}-${index}`, "data-index": index, "aria-selected": "false", class: "combo-option",
         }, h("span", { class: "combo-label" }, one.label ?? one.value), one.note && h("span", { class: "combo-note" }, one.note))));
@@ -91,6 +94,11 @@ export class ComboBox extends HTMLElement {
     }
 
     #close() {
+        this.#choosing = false;
+        this.#hide();
+    }
+
+    #hide() {
         this.#list.hidden = true;
         this.#active = -1;
         this.input.setAttribute("aria-expanded", "false");

@@ -43,9 +43,16 @@ export class SessionComposer extends HTMLElement {
 
     connectedCallback() {
         if (this.childElementCount === 0) this.#build();
-        this.#end = store.subscribe(() => this.#suggestRepositories());
-        this.#suggestRepositories();
-        this.#refresh();
+        /** @type {unknown} */
+        let seen = null;
+        const update = () => {
+            if (store.state.sessions === seen) return;
+            seen = store.state.sessions;
+            this.#suggestRepositories();
+            this.#refresh();
+        };
+        this.#end = store.subscribe(update);
+        update();
     }
 
     disconnectedCallback() {

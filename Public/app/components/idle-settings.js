@@ -16,7 +16,8 @@ export function idleSettings(limits) {
     const id = uniqueID();
     const mine = idleMinutes();
     const number = h("input", {
-        class: "input input-short", id, type: "number", min: 1, max: max ?? null, step: 1, value: Math.min(mine ?? minutes, max ?? Infinity),
+        class: "input input-short", id, type: "number", min: 1, max: max ?? null, step: 1,
+        value: Math.min(mine ?? minutes, max ?? Infinity),
         disabled: mine === null, onchange: keep,
     });
     const box = h("input", { class: "switch", type: "checkbox", role: "switch", id: own, checked: mine !== null, onchange: keep });

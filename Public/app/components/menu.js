@@ -87,7 +87,8 @@ export function openMenu(button, label, items) {
     }
 
     button.setAttribute("aria-expanded", "true");
-    document.body.append(menu);
+    // Within the main part, so that it belongs to a landmark.
+    (document.querySelector("main") ?? document.body).append(menu);
     place();
     elements[0]?.focus({ preventScroll: true });
     document.addEventListener("pointerdown", onPointer, true);

@@ -99,7 +99,8 @@ export class SessionList extends HTMLElement {
         this.#empty.append(h("p", { class: "list-empty-title" }, t("list.empty")), h("p", {}, t("list.empty.hint")));
         this.#nothing.append(t("list.nothing"), " ",
             h("button", { class: "button button-quiet", type: "button", onclick: () => this.#clear() }, t("list.clear")));
-        this.append(h("h2", { class: "visually-hidden" }, t("list.title")), this.#error, this.#filter, this.#loading, this.#empty, this.#nothing);
+        this.append(h("h2", { class: "visually-hidden" }, t("list.title")), this.#error, this.#filter, this.#loading,
+            this.#empty, this.#nothing);
         for (const group of groups) {
             const count = h("span", { class: "group-count" });
             const list = h("ul", { class: "rows", role: "list" });

@@ -35,7 +35,10 @@ export function openSessionMenu(button, session) {
         { label: t("action.log"), run: () => void downloadLog(session) },
         (state === "running" || state === "creating")
             && { label: t("action.stop"), run: () => void askToStop(session), apart: true },
-        { label: t("action.delete"), run: () => void askToDelete(session), dangerous: true, apart: state === "stopped" || state === "failed" },
+        {
+            label: t("action.delete"), run: () => void askToDelete(session), dangerous: true,
+            apart: state === "stopped" || state === "failed",
+        },
     ];
     openMenu(button, t("action.more", { title: titleOf(session) }), items.flatMap((item) => (item ? [item] : [])));
 }

@@ -109,7 +109,8 @@ export class StageList {
             const next = stages.slice(index + 1).map((one) => this.#began.get(one)).find((at) => at !== undefined);
             const { item, time } = /** @type {any} */ (this.#items.get(stage));
             const end = next ?? this.#ended ?? (item.dataset.state === "now" ? Date.now() : null);
-            setText(time, began === undefined || end === null || item.dataset.state === "todo" ? "" : duration(end - began, item.dataset.state !== "now"));
+            const known = began !== undefined && end !== null && item.dataset.state !== "todo";
+            setText(time, known ? duration(end - began, item.dataset.state !== "now") : "");
         });
     }
 }

@@ -7,6 +7,7 @@ const shelf = h("div", { class: "toasts", role: "region", "aria-live": "polite" 
 
 /** Puts the shelf into the document, once. */
 export function mountToasts() {
+    shelf.setAttribute("aria-label", t("toast.region"));
     document.body.append(shelf);
 }
 

@@ -83,7 +83,8 @@ export class VariableList extends HTMLElement {
     /** @param {string} name */
     #row(name) {
         const value = h("input", {
-            class: "input mono", type: "password", autocomplete: "new-password", "aria-label": t("settings.variables.replaceNamed", { name }),
+            class: "input mono", type: "password", autocomplete: "new-password",
+            "aria-label": t("settings.variables.replaceNamed", { name }),
         });
         const form = h("form", {
             class: "variable-edit", hidden: true, autocomplete: "off",

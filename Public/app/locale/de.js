@@ -28,7 +28,6 @@ export const de = {
     "form.source.default": "Standard",
     "form.branch": "Auf dem Branch",
     "form.branch.again": "Anderen Namen vorschlagen",
-    "form.branch.blank": "Branch",
     "form.prompt": "Was ist zu tun?",
     "form.prompt.placeholder": "Beschreibe die Aufgabe, oder lass das Feld leer und sieh dich erst um",
     "form.start": "Sitzung starten",
@@ -68,7 +67,6 @@ export const de = {
 
     "session.blank": "Leeres Projekt",
     "session.from": "von {branch}",
-    "session.active": "aktiv {time}",
     "session.stops": "endet {time}",
     "session.stopsSoon": "endet jeden Moment",
     "session.stopsTitle": "Endet um {time}, wenn niemand sie benutzt; ihre Dateien bleiben",
@@ -99,7 +97,6 @@ export const de = {
     "action.retryNamed": "{title} noch einmal versuchen",
     "action.tryAgain": "Noch einmal",
     "action.cancel": "Abbrechen",
-    "action.close": "Schließen",
     "action.dismiss": "Ausblenden",
 
     "stop.title": "Diese Sitzung beenden?",
@@ -203,7 +200,6 @@ export const de = {
     "admin.of": "von {limit}",
     "admin.filter": "Nach Person, Repository oder Zustand filtern",
     "admin.stopTitle": "Sitzung von {owner} beenden?",
-    "admin.reload": "Neu laden",
     "admin.updated": "Stand {time}",
 
     "connection.lost": "Keine Verbindung zum Router. Neuer Versuch…",
@@ -215,6 +211,7 @@ export const de = {
     "expired.text": "Melde dich wieder an, um weiterzumachen. Was du hier eingegeben hast, bleibt erhalten.",
     "expired.action": "Wieder anmelden",
 
+    "toast.region": "Hinweise",
     "toast.deleted": "{title} ist gelöscht.",
     "toast.linkCopied": "Link kopiert.",
     "toast.attachCopied": "Befehl kopiert. Er enthält das Passwort der Sitzung.",

@@ -24,7 +24,6 @@ export const en = {
     "form.source.default": "default",
     "form.branch": "Work on branch",
     "form.branch.again": "Suggest another name",
-    "form.branch.blank": "Branch",
     "form.prompt": "What shall it do?",
     "form.prompt.placeholder": "Describe the task, or leave this empty and look around first",
     "form.start": "Start session",
@@ -64,7 +63,6 @@ export const en = {
 
     "session.blank": "Blank project",
     "session.from": "from {branch}",
-    "session.active": "active {time}",
     "session.stops": "stops {time}",
     "session.stopsSoon": "stops any moment",
     "session.stopsTitle": "Stops at {time} unless it is used; its files stay",
@@ -95,7 +93,6 @@ export const en = {
     "action.retryNamed": "Try {title} again",
     "action.tryAgain": "Try again",
     "action.cancel": "Cancel",
-    "action.close": "Close",
     "action.dismiss": "Dismiss",
 
     "stop.title": "Stop this session?",
@@ -199,7 +196,6 @@ export const en = {
     "admin.of": "of {limit}",
     "admin.filter": "Filter by owner, repository or state",
     "admin.stopTitle": "Stop the session of {owner}?",
-    "admin.reload": "Reload",
     "admin.updated": "As of {time}",
 
     "connection.lost": "No connection to the router. Trying again…",
@@ -211,6 +207,7 @@ export const en = {
     "expired.text": "Sign in again to go on. What you typed here is kept.",
     "expired.action": "Sign in again",
 
+    "toast.region": "Notices",
     "toast.deleted": "{title} is deleted.",
     "toast.linkCopied": "Link copied.",
     "toast.attachCopied": "Command copied. It contains the session’s password.",

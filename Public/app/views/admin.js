@@ -48,9 +48,11 @@ class AdminScreen {
         h("div", { class: "filter" }, h("span", { class: "filter-field" }, icon("search"), this.#search), this.#updated),
         h("div", { class: "table-scroll", tabindex: "0", role: "region", "aria-label": t("admin.title") },
             h("table", { class: "table", role: "table" },
-                h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ...[t("admin.owner"), t("admin.session"), t("admin.state"), t("admin.activity"), t("admin.age")]
-                    .map((words) => h("th", { scope: "col", role: "columnheader" }, words)), this.#node,
-                h("th", { scope: "col", role: "columnheader" }, h("span", { class: "visually-hidden" }, t("admin.actions"))))),
+                h("thead", { role: "rowgroup" }, h("tr", { role: "row" },
+                    ...[t("admin.owner"), t("admin.session"), t("admin.state"), t("admin.activity"), t("admin.age")]
+                        .map((words) => h("th", { scope: "col", role: "columnheader" }, words)),
+                    this.#node,
+                    h("th", { scope: "col", role: "columnheader" }, h("span", { class: "visually-hidden" }, t("admin.actions"))))),
                 this.#body)));
     element = h("div", {}, h("h1", { class: "greeting" }, t("admin.title")), this.#problem, this.#content);
 
@@ -112,7 +114,10 @@ class AdminScreen {
             || `${one.email} ${one.repoUrl ?? ""} ${one.branch} ${titleOf(one)} ${one.state} ${t(`state.${one.state}`)} ${one.node ?? ""}`
                 .toLowerCase().includes(this.#words));
         fill(this.#body, ...rows.map((one) => this.#row(one, nodes)));
-        if (rows.length === 0) this.#body.append(h("tr", { role: "row" }, h("td", { colspan: 7, class: "list-nothing", role: "cell" }, t("list.nothing"))));
+        if (rows.length === 0) {
+            this.#body.append(h("tr", { role: "row" },
+                h("td", { colspan: 7, class: "list-nothing", role: "cell" }, t("list.nothing"))));
+        }
         if (focused) this.#body.querySelector(`[data-stop="${CSS.escape(focused)}"]`)?.dispatchEvent(new Event("refocus"));
     }
 

@@ -113,6 +113,7 @@ class StartingScreen {
     #take(session) {
         this.#session = { ...this.#session, ...session };
         setText(this.#subject, `${repositoryOf(session)} · ${session.branch}`);
+        this.#name();
         if (session.state === "creating" && session.stage) this.#stages.reach(session.stage, session.stage === stages[0]);
     }
 
@@ -309,11 +310,10 @@ class StartingScreen {
      * @param {string} title
      */
     #show(state, title) {
-        const subject = this.#session?.repoUrl ? repositoryName(this.#session.repoUrl) : t("app.name");
         this.element.dataset.state = state;
         setText(this.#title, title);
         setText(this.#message, "");
-        document.title = `${title} · ${subject}`;
+        this.#name();
         this.#problem.hidden = true;
         this.#foot.hidden = state !== "creating";
         this.#elapsed.hidden = state !== "creating";
@@ -327,6 +327,12 @@ class StartingScreen {
                     t("start.stop")));
         }
         this.#tick();
+    }
+
+    /** The tab says how far it is and with what. */
+    #name() {
+        const subject = this.#session?.repoUrl ? repositoryName(this.#session.repoUrl) : t("app.name");
+        document.title = `${this.#title.textContent} · ${subject}`;
     }
 
     #tick() {

@@ -4,30 +4,38 @@ internal import Identity
 
 /// The documents shown on a session's host while there is no session to show.
 enum SessionPages {
-    /// Fills in where the picker is, and allows each page its own style sheet by digest and nothing else.
+    /// Fills in where the picker is, and allows each page its own style sheet and script by digest; the script may ask
+    /// its own host whether the session is there, and that is all.
     static func make(starting: [UInt8], failed: [UInt8], hosts: Settings.Hosts) -> DataPlaneSettings.Pages {
         let picker = "\(hosts.scheme)://\(hosts.routerHosts?.first ?? hosts.authority(boundPort: 0))"
         let pages = [starting, failed].map { bytes in
             String(decoding: bytes, as: UTF8.self).replacing("{{picker}}", with: picker)
         }
-        let digests = Set(
-            pages.flatMap(styles(in:)).map { style in
-                "'sha256-\(Data(Digest.sha256(Array(style.utf8))).base64EncodedString())'"
-            })
         let policy =
-            "default-src 'none'; style-src \(digests.sorted().joined(separator: " ")); base-uri 'none'; "
+            "default-src 'none'; style-src \(digests(of: "style", in: pages)); "
+            + "script-src \(digests(of: "script", in: pages)); connect-src 'self'; base-uri 'none'; "
             + "form-action 'none'; frame-ancestors 'self'"
         return .init(starting: Array(pages[0].utf8), failed: Array(pages[1].utf8), securityPolicy: policy)
     }
 
-    private static func styles(in page: String) -> [Substring] {
-        var styles: [Substring] = []
+    /// The elements' contents as sources of a policy; `'none'` if there are none.
+    private static func digests(of element: String, in pages: [String]) -> String {
+        let sources = Set(
+            pages.flatMap { contents(of: element, in: $0) }.map { text in
+                "'sha256-\(Data(Digest.sha256(Array(text.utf8))).base64EncodedString())'"
+            })
+        return sources.isEmpty ? "'none'" : sources.sorted().joined(separator: " ")
+    }
+
+    private static func contents(of element: String, in page: String) -> [Substring] {
+        var found: [Substring] = []
         var rest = page[...]
-        while let start = rest.firstRange(of: "<style>"), let end = rest[start.upperBound...].firstRange(of: "</style>")
+        while let start = rest.firstRange(of: "<\(element)>"),
+            let end = rest[start.upperBound...].firstRange(of: "</\(element)>")
         {
-            styles.append(rest[start.upperBound..<end.lowerBound])
+            found.append(rest[start.upperBound..<end.lowerBound])
             rest = rest[end.upperBound...]
         }
-        return styles
+        return found
     }
 }

@@ -1,0 +1,71 @@
+"""A browser, a scripted router, and pages that fail the test when anything goes wrong in them."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from mock_router import MockRouter, seed  # noqa: E402
+
+DESK = {"width": 1200, "height": 900}
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="session")
+def browser():
+    executable = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def mock():
+    """A scripted router with nothing in it."""
+    router = MockRouter(stage_seconds=0.1).start()
+    yield router
+    router.hold.set()
+    router.stop()
+
+
+@pytest.fixture
+def seeded(mock):
+    """A scripted router with a week's sessions."""
+    seed(mock)
+    return mock
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens pages; a script error, a broken policy or a warning in one fails the test."""
+    contexts = []
+    complaints = []
+
+    def listen(message):
+        # What the tests provoke is refused answers; the browser writes a line about each.
+        if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
+            complaints.append(message.text)
+
+    def open_page(address: str, *, theme="light", locale="en-US", size=None, wait=True, **options) -> Page:
+        context = browser.new_context(
+            viewport=size or DESK, color_scheme=theme, locale=locale, timezone_id="Europe/Berlin", **options)
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", listen)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(address)
+        if wait:
+            page.locator("main").wait_for()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
