@@ -3,7 +3,7 @@ import { mountAnnouncer } from "./announce.js";
 import { call } from "./api.js";
 import { banner } from "./components/banner.js";
 import { header } from "./components/header.js";
-import { mountToasts } from "./components/toast.js";
+import { mountToasts, toast } from "./components/toast.js";
 import { h } from "./dom.js";
 import { goLive } from "./live.js";
 import { onRoute, routeOf, startRouting } from "./routes.js";
@@ -55,8 +55,16 @@ async function show() {
     const route = routeOf(new URL(location.href));
     showing += 1;
     const mine = showing;
-    const chosen = views[route.name]();
-    const view = chosen instanceof Promise ? await chosen : chosen;
+    /** @type {View} */
+    let view;
+    try {
+        // Home is there already; waiting for it would cost a frame.
+        const chosen = views[route.name]();
+        view = chosen instanceof Promise ? await chosen : chosen;
+    } catch {
+        toast({ text: t("error.screen"), kind: "error", action: { label: t("action.tryAgain"), run: () => location.reload() } });
+        return;
+    }
     if (mine !== showing) return;
     endView();
     window.dispatchEvent(new Event("screenchange"));
@@ -100,6 +108,7 @@ goLive();
 // What comes next should not have to be waited for.
 const idle = window.requestIdleCallback ?? window.setTimeout;
 idle(() => {
-    void import("./views/starting.js");
-    void import("./components/session-menu.js");
+    // What cannot be had now is asked for again when it is needed.
+    import("./views/starting.js").catch(() => {});
+    import("./components/session-menu.js").catch(() => {});
 });

@@ -5,6 +5,7 @@ import { activityOf, linkOf, repositoryOf, shownState, stopsAt, titleOf } from "
 import { maybe, t } from "../text.js";
 import { exact, relative, TimeAgo } from "../time.js";
 import { icon } from "./icons.js";
+import { toast } from "./toast.js";
 
 /**
  * @typedef {import("../types.js").Session} Session
@@ -44,7 +45,11 @@ export class SessionRow {
         this.#again.addEventListener("click", () => void startSession(this.session));
         this.#more.addEventListener("click", async () => {
             // The menu is not needed for the first look at the list; it comes in an idle moment.
-            (await import("./session-menu.js")).openSessionMenu(this.#more, this.session);
+            try {
+                (await import("./session-menu.js")).openSessionMenu(this.#more, this.session);
+            } catch {
+                toast({ text: t("error.offline"), kind: "error" });
+            }
         });
         this.element = h("li", { class: "row", "data-hash": session.hash },
             h("span", { class: "row-dot", "aria-hidden": "true" }),

@@ -223,6 +223,7 @@ export const de = {
     "error.unknown": "Auf dieser Seite ging etwas schief. Lade sie neu und versuche es noch einmal.",
     "error.offline": "Der Router war nicht erreichbar.",
     "error.unavailable": "Der Router gab keine richtige Antwort. Vielleicht startet er gerade neu.",
+    "error.screen": "Diese Seite konnte nicht geladen werden; vielleicht ist der Router nicht erreichbar.",
     "error.expired": "Deine Anmeldung ist abgelaufen; nichts wurde geändert.",
     "error.stop": "{title} konnte nicht beendet werden.",
     "error.start": "{title} konnte nicht gestartet werden.",

@@ -219,6 +219,7 @@ export const en = {
     "error.unknown": "Something in this page went wrong. Reload it and try again.",
     "error.offline": "The router could not be reached.",
     "error.unavailable": "The router gave no proper answer. It may be restarting.",
+    "error.screen": "This page could not be loaded; the router may be out of reach.",
     "error.expired": "Your sign-in has ended; nothing was changed.",
     "error.stop": "{title} could not be stopped.",
     "error.start": "{title} could not be started.",
