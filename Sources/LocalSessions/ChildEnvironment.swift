@@ -36,9 +36,11 @@ struct ChildEnvironment: Sendable {
 
     /// The agent's environment: what is passed on, what is set by the settings, and what names the session.
     func agent(
-        session: SessionRecord, run: String, password: String, git: GitAccess?
+        session: SessionRecord, run: String, password: String, git: GitAccess?,
+        secrets: [String: String]
     ) -> [String: String] {
         var result = settings.environment.filter { isPassed($0.key) }
+        result.merge(secrets.filter { !Self.neverPassed.contains($0.key) }) { _, new in new }
         result.merge(settings.agentEnvironment.filter { !Self.neverPassed.contains($0.key) }) { _, new in new }
         result["OPENCODE_SESSION_HASH"] = session.id
         result["OPENCODE_USER_EMAIL"] = session.email

@@ -114,7 +114,7 @@ extension LocalSessions {
             if await !family.killAll() {
                 logger.error("processes of a session do not end", metadata: ["session": "\(id)"])
             }
-            let log = LogTail.lines(20, of: LogTail.read(folder(id).agentLog, limit: 4096))
+            let log = lastLines(of: id)
             switch outcome {
             case .stopped: return nil
             case .notReady:
@@ -130,6 +130,17 @@ extension LocalSessions {
         }
         return nil
     }
+
+    /// The last lines that the agent wrote in this run.
+    private func lastLines(of id: SessionID) -> String? {
+        let text = LogTail.read(folder(id).agentLog, limit: 8192)
+        let lines = text.split(separator: "\n")
+        let start = lines.lastIndex { $0.hasPrefix(Self.runMark) }.map { $0 + 1 } ?? 0
+        return LogTail.lines(20, of: lines[start...].joined(separator: "\n"))
+    }
+
+    /// Begins the line in the agent's log before each run.
+    private static let runMark = "--- starting at "
 
     private static func failure(_ end: ProgramEnd, wasReady: Bool, log: String?) -> SessionFailure {
         let hint =
@@ -152,7 +163,8 @@ extension LocalSessions {
     ) async throws(SessionFailure) -> RunningProgram {
         let folder = folder(id)
         let variables = environment.agent(
-            session: record, run: endpoint.incarnation, password: endpoint.password ?? "", git: access)
+            session: record, run: endpoint.incarnation, password: endpoint.password ?? "", git: access,
+            secrets: await secrets.values(of: record.email))
         let words = AgentCommand.fill(settings.agentCommand, port: endpoint.port, directory: folder.repository)
         guard let program = words.first,
             let path = AgentCommand.find(program, in: variables["PATH"] ?? "/usr/local/bin:/usr/bin:/bin")
@@ -163,7 +175,7 @@ extension LocalSessions {
                 hint: "Ask the operator to install it or to set AGENT_COMMAND.")
         }
         let log = BoundedLog(folder.agentLog, limit: settings.logLimit)
-        log.append(line: "--- \(Timestamp.now): starting \(words.joined(separator: " "))")
+        log.append(line: "\(Self.runMark)\(Timestamp.now): \(words.joined(separator: " "))")
         do throws(ProgramProblem) {
             return try await RunningProgram.start(
                 Program(
@@ -247,7 +259,7 @@ extension LocalSessions {
         if wasReady || process.end.value == nil {
             await within(settings.disposeTimeout) { await agent.dispose(endpoint) }
         }
-        kill(-process.identity.pid, SIGTERM)
+        if process.end.value == nil { kill(-process.identity.pid, SIGTERM) }
         await within(settings.stopGrace) { _ = await process.end.wait() }
         family.signal(SIGKILL)
         _ = await process.end.value(ignoringCancellation: ())

@@ -37,6 +37,8 @@ package actor LocalSessions: SessionRuntime {
     let agent: AgentControl
     let logger: Logger
     let environment: ChildEnvironment
+    /// The users' own variables for their sessions' agents.
+    package let secrets: LocalSecrets
     /// Names this state directory among others.
     let instance: String
     var entries: [SessionID: Entry] = [:]
@@ -67,9 +69,16 @@ package actor LocalSessions: SessionRuntime {
     private init(
         _ settings: LocalSessionSettings, agent: AgentControl, logger: Logger
     ) throws(LocalSessionsError) {
-        let directory = settings.stateDirectory
+        var settings = settings
+        let directory: String
         do throws(DiskError) {
-            try Folder.make(directory)
+            try Folder.make(settings.stateDirectory)
+            // Agents and git run in other folders, so what they are given must not depend on ours.
+            guard let path = Folder.canonicalPath(settings.stateDirectory) else {
+                throw DiskError("find \(settings.stateDirectory)")
+            }
+            directory = path
+            settings.stateDirectory = path
             try Folder.make(directory + "/sessions")
             try Folder.make(directory + "/trash")
             // One that was made by hand may be open to others; repositories and conversations are in it.
@@ -79,6 +88,7 @@ package actor LocalSessions: SessionRuntime {
         }
         lock = try DirectoryLock(directory)
         file = StateFile(path: directory + "/state.json")
+        secrets = try LocalSecrets(directory + "/secrets.json")
         let state = try file.load() ?? LocalState(instance: RandomHex.make(bytes: 16), sessions: [])
         do throws(DiskError) {
             try file.save(state)

@@ -18,6 +18,9 @@ struct AgentTests {
         #expect(failure.code == "agent_exited")
         #expect(failure.message.contains("exit status 3"))
         #expect(failure.log?.hasSuffix("the last line: cannot go on") == true)
+        try await runtime.resume(SessionID(rawValue: 1), gitToken: nil)
+        _ = try await watcher.wait(for: "creating")
+        #expect(try await watcher.failure().log?.split(separator: "\n").count == 3, "of this run only")
         await runtime.shutDown()
     }
 

@@ -124,4 +124,62 @@ struct DiskTests {
         _ = try await watcher.endpoint()
         await runtime.shutDown()
     }
+
+    @Test("A state directory behind a link, and one given relative to the working folder, are taken as what they are")
+    func paths() async throws {
+        let bench = try Bench()
+        try Folder.make(bench.path + "/elsewhere")
+        symlink(bench.path + "/elsewhere", bench.stateDirectory)
+        let linked = try await bench.open(bench.settings())
+        #expect(await linked.settings.stateDirectory == Folder.canonicalPath(bench.path + "/elsewhere"))
+        await linked.shutDown()
+        var settings = bench.settings()
+        settings.stateDirectory = "../../../../../../../../../../" + bench.path.dropFirst() + "/relative"
+        let relative = try await bench.open(settings)
+        #expect(await relative.settings.stateDirectory == Folder.canonicalPath(bench.path)! + "/relative")
+        await relative.shutDown()
+        try SmallFile.replace(bench.path + "/file", with: [])
+        settings.stateDirectory = bench.path + "/file"
+        let error = await #expect(throws: LocalSessionsError.self) { try await bench.open(settings) }
+        #expect(error?.message.contains("Not a directory") == true)
+    }
+
+    @Test("A user's variables reach that user's sessions from their next start on, and nobody else's")
+    func secrets() async throws {
+        let bench = try Bench()
+        let runtime = try await bench.open(bench.settings())
+        let secrets = await runtime.secrets
+        try await secrets.replaceAll(of: "Anna@example.test ", with: ["API_KEY": "anna-value", "OTHER": "x"])
+        try await secrets.put("new", as: "OTHER", of: "anna@example.test")
+        try await secrets.put("y", as: "THIRD", of: "anna@example.test")
+        try await secrets.remove("THIRD", of: "anna@example.test")
+        try await secrets.put("bert-value", as: "API_KEY", of: "bert@example.test")
+        #expect(try await secrets.names(of: "anna@example.test") == ["API_KEY", "OTHER"])
+        #expect(try await secrets.names(of: "nobody@example.test") == [])
+        await #expect(throws: LocalSecrets.Problem.self) {
+            try await secrets.put("x", as: "LD_PRELOAD", of: "anna@example.test")
+        }
+        await #expect(throws: LocalSecrets.Problem.self) {
+            try await secrets.put("a\0b", as: "FINE", of: "anna@example.test")
+        }
+        var watcher = Watcher(runtime)
+        try await runtime.create(bench.specification(nil, branch: "main"))
+        let body = try #require(
+            await PlainHTTP.send("GET", "/environment", to: try await watcher.endpoint())
+        ).body
+        #expect(body.contains("\"API_KEY\": \"anna-value\""))
+        #expect(body.contains("\"OTHER\": \"new\""))
+        #expect(!body.contains("bert-value"))
+        #expect(
+            SmallFile.read(bench.stateDirectory + "/state.json").map { String(decoding: $0, as: UTF8.self) }?
+                .contains("anna-value") == false)
+        var status = stat()
+        stat(bench.stateDirectory + "/secrets.json", &status)
+        #expect(status.st_mode & 0o777 == 0o600)
+        await runtime.shutDown()
+
+        let again = try await bench.open(bench.settings())
+        #expect(try await again.secrets.names(of: "bert@example.test") == ["API_KEY"])
+        await again.shutDown()
+    }
 }

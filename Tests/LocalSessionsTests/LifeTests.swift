@@ -25,6 +25,7 @@ struct LifeTests {
         #expect(bench.content("repo/README") == "one main\n")
         #expect(first.address == "127.0.0.1")
         #expect(await PlainHTTP.send("GET", "/global/health", to: first)?.status == 200)
+        let process = try #require(await runtime.entries[specification.id]?.record.leader?.pid)
         var stranger = first
         stranger.password = "guess"
         #expect(await PlainHTTP.send("GET", "/global/health", to: stranger)?.status == 401)
@@ -36,6 +37,7 @@ struct LifeTests {
         _ = try await watcher.wait(for: "stopped")
         #expect(bench.content("agent.events") == "disposed\nterminated\n")
         #expect(await PlainHTTP.send("GET", "/global/health", to: first) == nil)
+        #expect(ProcessTable.entry(of: process) == nil, "not even a zombie")
 
         try await runtime.resume(specification.id, gitToken: nil)
         let second = try await watcher.endpoint()

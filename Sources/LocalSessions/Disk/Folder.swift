@@ -33,7 +33,11 @@ enum Folder {
         if mkdir(path, 0o700) == 0 { return }
         switch errno {
         case EEXIST:
-            guard exists(path) else { throw DiskError("create \(path)", ENOTDIR) }
+            // A link to a folder will do; the operator may have put the state on another disk that way.
+            var status = stat()
+            guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+                throw DiskError("create \(path)", ENOTDIR)
+            }
         case ENOENT:
             guard let slash = path.lastIndex(of: "/"), slash > path.startIndex else {
                 throw DiskError("create \(path)")
@@ -43,6 +47,13 @@ enum Folder {
         default:
             throw DiskError("create \(path)")
         }
+    }
+
+    /// The path without links and dots, from the root; nil if there is nothing there.
+    static func canonicalPath(_ path: String) -> String? {
+        guard let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        return String(cString: resolved)
     }
 
     /// Whether there is a folder (not a link to one) with this path.

@@ -27,7 +27,7 @@ struct GitProgram: Sendable {
     /// not look at, no transfer that stands still.
     private static let always = [
         "core.hooksPath=/dev/null", "core.fsmonitor=false", "protocol.ext.allow=never", "http.followRedirects=false",
-        "submodule.recurse=false", "fetch.recurseSubmodules=false", "http.lowSpeedLimit=100", "http.lowSpeedTime=60",
+        "submodule.recurse=false", "fetch.recurseSubmodules=false", "http.lowSpeedLimit=1", "http.lowSpeedTime=120",
         "advice.detachedHead=false", "gc.auto=0", "maintenance.auto=false",
     ]
 

@@ -69,7 +69,7 @@ extension Server {
         do {
             return try await LocalSessions.open(local, agent: .http(client), logger: Logger(label: "sessions"))
         } catch {
-            throw StartFailure("local sessions cannot be opened in \(settings.local.stateDirectory): \(error)")
+            throw StartFailure(error.message)
         }
     }
 
