@@ -388,7 +388,10 @@ package actor LocalSessions: SessionRuntime {
         if isClosed { throw .unavailable(message: "The gateway is shutting down.") }
     }
 
-    func folder(_ id: SessionID) -> SessionFolder {
+    /// The folder that a session's agent works in: its clone.
+    package nonisolated func repositoryFolder(of id: SessionID) -> String { folder(id).repository }
+
+    nonisolated func folder(_ id: SessionID) -> SessionFolder {
         SessionFolder(stateDirectory: settings.stateDirectory, id: id)
     }
 

@@ -1,4 +1,4 @@
-package import Sessions
+import Sessions
 
 /// Where one session keeps its things: `<STATE_DIR>/sessions/<hash>/`.
 struct SessionFolder: Sendable {
@@ -21,12 +21,5 @@ struct SessionFolder: Sendable {
         case .initialisation: initialisationLog
         case .agent: agentLog
         }
-    }
-}
-
-extension LocalSessionSettings {
-    /// The folder that a session's agent works in, for links to its conversations.
-    package static func repositoryFolder(of id: SessionID, stateDirectory: String) -> String {
-        SessionFolder(stateDirectory: stateDirectory, id: id).repository
     }
 }

@@ -73,7 +73,7 @@ enum Server {
             fixed: fixed, readiness: readiness)
         let api = RouterAPI(
             settings: apiSettings(settings, boundPort: port, parts), directory: parts.directory,
-            runtime: parts.runtime, branches: parts.branches, catalogue: parts.catalogue, secrets: nil)
+            runtime: parts.runtime, branches: parts.branches, catalogue: parts.catalogue, secrets: parts.secrets)
         control.connect(api: api)
         let sweeper = IdleSweeper(
             directory: parts.directory, runtime: parts.runtime, settings: idleSettings(settings.sessions),

@@ -19,6 +19,8 @@ struct SessionParts: Sendable {
     var agent: AgentClient
     /// The folder a session's agent works in, as the agent sees it.
     var agentDirectory: @Sendable (Session) -> String?
+    /// Users' own variables for their sessions; nil where there is no place for them.
+    var secrets: (any UserSecretStore)?
     /// Ends what the runtime started.
     var shutdown: @Sendable () async -> Void
 }
@@ -37,9 +39,7 @@ extension Server {
             runtime: runtime, directory: SessionDirectory(runtime: runtime),
             branches: RemoteBranchSource(client: client, settings.repositories),
             catalogue: GitHubCatalogue(client: client), agent: AgentClient(client),
-            agentDirectory: { [folder = settings.local.stateDirectory] in
-                LocalSessionSettings.repositoryFolder(of: $0.id, stateDirectory: folder)
-            },
+            agentDirectory: { runtime.repositoryFolder(of: $0.id) }, secrets: await runtime.secrets,
             shutdown: { await runtime.shutDown() })
     }
 
@@ -78,6 +78,8 @@ extension Server {
         (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
     }
 }
+
+extension LocalSecrets: UserSecretStore {}
 
 /// Branches of a remote for the API, by git's smart HTTP.
 struct RemoteBranchSource: BranchSource {
