@@ -17,7 +17,7 @@ const events = new Events(element("event-list"), element("event-state"), element
 
 async function showRepository() {
   const [path, version] = await Promise.all([call("GET", "/path"), call("GET", "/vcs")]);
-  const name = path.directory.split("/").filter(Boolean).at(-1) ?? "/";
+  const { name } = version;
   element("repository").textContent = name;
   element("branch").textContent = version.branch ? `on ${version.branch}` : "";
   element("directory").textContent = path.directory;

@@ -25,10 +25,11 @@ export class Conversation {
     });
   }
 
-  /** Shows what was said before, from the newest session of this agent. */
+  /** Shows what was said before: the session that the address names (`/<directory>/session/<id>`), else the newest. */
   async load() {
     const sessions = await call("GET", "/session");
-    this.#session = sessions[0]?.id ?? null;
+    const named = /^\/[^/]+\/session\/([^/]+)$/.exec(location.pathname)?.[1];
+    this.#session = (sessions.find((session) => session.id === named) ?? sessions[0])?.id ?? null;
     this.#messages.clear();
     this.#log.querySelectorAll(".message").forEach((element) => element.remove());
     if (!this.#session) return;

@@ -127,4 +127,23 @@ struct Repository: Sendable {
         guard text.hasPrefix("ref: refs/heads/") else { return nil }
         return String(text.dropFirst("ref: refs/heads/".count).prefix { $0 != "\n" })
     }
+
+    /// What to call the repository: the last part of its origin's address, from `.git/config`, else the folder's name.
+    var name: String {
+        let config = (try? contents(of: ".git/config", limit: 64 << 10)).map {
+            String(decoding: $0.bytes, as: UTF8.self)
+        }
+        var isOrigin = false
+        for line in (config ?? "").split(separator: "\n") {
+            let words = line.split(whereSeparator: { $0 == " " || $0 == "\t" })
+            if line.hasPrefix("[") {
+                isOrigin = line.hasPrefix("[remote \"origin\"]")
+            } else if isOrigin, words.count >= 3, words[0] == "url", words[1] == "=" {
+                var name = words[2].split(whereSeparator: { $0 == "/" || $0 == ":" }).last ?? ""
+                if name.hasSuffix(".git") { name = name.dropLast(4) }
+                if !name.isEmpty { return String(name) }
+            }
+        }
+        return root.split(separator: "/").last.map(String.init) ?? "/"
+    }
 }

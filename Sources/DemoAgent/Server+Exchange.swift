@@ -23,7 +23,7 @@ extension Server {
             // The connection is gone, or too slow: there is nobody to tell.
             connection.stream.close()
         }
-        if connection.stream.isOpen { await connection.closeGently() }
+        if connection.stream.isOpen && !isStopping { await connection.closeGently() }
     }
 
     private static func refusal(of error: WireError) -> Response {
@@ -105,7 +105,9 @@ extension Server {
         case .globalEvents: .events(isGlobal: true)
         case .dispose: await dispose()
         case .path: pathResponse
-        case .versionControl: .json(["branch": repository.branch.map { .string($0) } ?? .null])
+        case .versionControl:
+            // The name is not in opencode's answer; the page shows it.
+            .json(["branch": repository.branch.map { .string($0) } ?? .null, "name": .string(repository.name)])
         case .files: listFiles(request)
         case .fileContent: fileContent(request)
         case .pending: .json([])

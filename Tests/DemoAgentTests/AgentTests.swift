@@ -169,7 +169,9 @@ struct AgentTests {
             #expect(try client.request("GET", "/file/content?path=src/main.c").text.contains(#"int main;\n"#))
             #expect(try client.request("GET", "/file/content?path=binary").text.contains(#""type":"binary""#))
             #expect(try client.request("GET", "/file/content?path=%2e%2e/x").status == 400)
-            #expect(try client.request("GET", "/vcs").text == #"{"branch":"main"}"#)
+            #expect(
+                try client.request("GET", "/vcs").text
+                    == #"{"branch":"main","name":"\#(agent.folder.path.dropFirst(5))"}"#)
         }
     }
 

@@ -78,4 +78,18 @@ struct RepositoryTests {
             #expect(repository.branch == nil)
         }
     }
+
+    @Test(
+        "The name is the last part of the origin's address",
+        arguments: [
+            ("https://git.example/team/tool.git", "tool"), ("git@git.example:tool", "tool"),
+            ("https://user:secret@git.example/team/tool/", "tool"),
+        ])
+    func name(url: String, expected: String) {
+        withRepository { repository, folder in
+            #expect(repository.name == folder.path.dropFirst(5))
+            folder.write(".git/config", "[core]\n\turl = no\n[remote \"origin\"]\n\turl = \(url)\n")
+            #expect(repository.name == expected)
+        }
+    }
 }
