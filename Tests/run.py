@@ -22,7 +22,7 @@ SANITIZED = "LinuxIO|Telemetry|Observability|HTTPWire|DataPlane|TLS|HTTPClient|A
 class Stage:
     """One command, and how to count what it says."""
 
-    def __init__(self, name, command, pattern=None, environment=None, limit=900):
+    def __init__(self, name, command, pattern=None, environment=None, limit=1500):
         self.name = name
         self.command = command
         # Groups `passed` and `failed`; without a pattern the stage itself is one test.
@@ -76,7 +76,7 @@ def sanitizer(kind, options):
     return Stage(
         kind,
         ["swift", "test", "--sanitize", kind, "--scratch-path", f".build-{kind}", "--filter", f"^({SANITIZED})Tests"],
-        swift_testing, {"SWIFT_BACKTRACE": "enable=no", **options}, limit=1200)
+        swift_testing, {"SWIFT_BACKTRACE": "enable=no", **options}, limit=1800)
 
 
 STAGES = [
@@ -88,9 +88,9 @@ STAGES = [
         {"WARNINGS_AS_ERRORS": "1"}),
     Stage("unit", ["swift", "test", "--explicit-target-dependency-import-check", "error"], swift_testing,
           {"WARNINGS_AS_ERRORS": "1"}),
-    Stage("release", RELEASE + ["--product", "opencode-router"], None, limit=1200),
+    Stage("release", RELEASE + ["--product", "opencode-router"], None, limit=1800),
     Stage("binary", PYTEST + ["Tests/Binary"], pytest),
-    Stage("end-to-end", PYTEST + ["Tests/EndToEnd"], pytest, limit=1200),
+    Stage("end-to-end", PYTEST + ["Tests/EndToEnd"], pytest, limit=1800),
     Stage("browser", PYTEST + ["Tests/Browser"], pytest),
     Stage("differential", PYTEST + ["Tests/Differential"], pytest),
     Stage("fuzz", ["Tests/Fuzz/run.sh", "20"]),
