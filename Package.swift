@@ -112,7 +112,8 @@ let package = Package(
         tests(of: "DataPlane", ["LinuxIO", "HTTPWire", "Routing", "Identity", "Assets", "Telemetry"]),
         tests(of: "DemoAgent", ["LinuxIO", "HTTPWire"]),
         .testTarget(
-            name: "ApplicationTests", dependencies: ["opencode-router"], path: "Tests/ApplicationTests",
+            name: "ApplicationTests", dependencies: ["opencode-router", "Sessions", "Observability", "Telemetry"],
+            path: "Tests/ApplicationTests",
             swiftSettings: swiftSettings),
     ]
 )

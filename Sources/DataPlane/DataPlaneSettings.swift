@@ -20,6 +20,10 @@ package struct DataPlaneSettings: Sendable {
     package var assets: AssetCatalogue
     package var pages: Pages
     package var workers = 1
+    /// Whether finished requests are told to an access log.
+    package var accessLog = false
+    /// Whether the access log also tells who asked.
+    package var accessLogTellsWho = false
     package var connectionsPerWorker = 10_000
     package var requestLineLimit = 8 << 10
     package var requestHeadLimit = 64 << 10

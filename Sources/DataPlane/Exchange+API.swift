@@ -77,9 +77,7 @@ extension Exchange {
                 fields: response.fields + (isChunked ? [("Transfer-Encoding", "chunked")] : []))
             guard await flush(to: connection) else { return .abort }
             if request.method == .head { return keepAlive ? .keepAlive : .close }
-            worker.telemetry.adjust(.streams, by: 1)
-            worker.telemetry.count(.streamsOpened)
-            defer { worker.telemetry.adjust(.streams, by: -1) }
+            beginEventStream()
             while true {
                 switch handoff.take() {
                 case .element(let bytes):

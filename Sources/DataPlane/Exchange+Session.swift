@@ -324,7 +324,11 @@ extension Exchange {
 
     private func writeAnswerHead(_ delivery: ResponseDelivery) {
         let buffer = fromUpstream!
-        write(delivery, from: UnsafeRawBufferPointer(rebasing: buffer.bytes[..<response.byteCount]))
+        let bytes = UnsafeRawBufferPointer(rebasing: buffer.bytes[..<response.byteCount])
+        write(delivery, from: bytes)
+        if let type = response.first(.contentType), starts(type.value.bytes(in: bytes), with: "text/event-stream") {
+            beginEventStream()
+        }
         buffer.consume(response.byteCount)
         status = response.status
         answeredAt = ClockText.microseconds()

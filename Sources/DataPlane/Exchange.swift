@@ -37,6 +37,10 @@ final class Exchange {
     var keepsClient = false
     /// The status sent, 0 until there is one.
     var status = 0
+    /// Whether the answer is an event stream, whose length says nothing about speed.
+    private(set) var isEventStream = false
+    /// What the access log tells of the request; nil without one.
+    var accessDetails: AccessDetails?
 
     init(worker: Worker) {
         self.worker = worker
@@ -58,6 +62,9 @@ final class Exchange {
         requestScanner.reset()
         responseScanner.reset()
         status = 0
+        if isEventStream { worker.telemetry.adjust(.streams, by: -1) }
+        isEventStream = false
+        accessDetails = nil
         startedAt = 0
         answeredAt = 0
     }
@@ -93,19 +100,25 @@ final class Exchange {
         } catch {
             worker.telemetry.refusal(error.reason)
             requestID.generate(&worker.requestIDs)
-            return await refuse(error, on: connection, isAPI: false)
+            let ending = await refuse(error, on: connection, isAPI: false)
+            record(.refusal)
+            return ending
         }
         let table = worker.table
         let buffer = connection.input!
         let (route, decision) = decide(table, buffer.bytes, connection)
         switch decision {
         case .refused(let refused, let who, let isAudited):
+            noteAccess(who, buffer.bytes)
             // Whose session it is may not be known yet; "not found" would be a lie that clients believe.
             let refusal = refused.status == 404 && !table.isComplete ? Refusal.starting : refused
             worker.telemetry.refusal(refusal.reason)
             if isAudited { report(refusal, who, route, connection, buffer.bytes) }
-            return await refuse(refusal, on: connection, isAPI: route.isAPI)
+            let ending = await refuse(refusal, on: connection, isAPI: route.isAPI)
+            record(.refusal)
+            return ending
         case .admitted(let who):
+            noteAccess(who, buffer.bytes)
             let ending: Ending
             let kind: RouteKind
             switch route {
@@ -130,12 +143,22 @@ final class Exchange {
         }
     }
 
+    /// Counts this answer as an open event stream until the exchange is reset.
+    func beginEventStream() {
+        isEventStream = true
+        worker.telemetry.adjust(.streams, by: 1)
+        worker.telemetry.count(.streamsOpened)
+    }
+
     private func record(_ kind: RouteKind) {
-        let now = ClockText.microseconds()
+        let duration = ClockText.microseconds() &- startedAt
+        // Streams and tunnels last as long as somebody watches.
+        let isTimed = !isEventStream && status != 101 && startedAt > 0
         worker.telemetry.request(
             kind, MethodClass(rawValue: request.method.rawValue) ?? .other, status: status,
-            microseconds: now &- startedAt,
+            microseconds: isTimed ? duration : nil,
             firstByteMicroseconds: answeredAt > 0 ? answeredAt &- startedAt : nil)
+        logAccess(kind, microseconds: duration)
     }
 
     /// Route and decision, without waiting: `bytes` stays what the head was parsed from.

@@ -29,7 +29,9 @@ package final class Workers: Sendable {
         var loops: [Loop] = []
         var workers: [LoopBound<Worker>] = []
         var addresses = entries.map(\.address)
-        let telemetry = (0..<max(1, settings.workers)).map { _ in WorkerTelemetry() }
+        let telemetry = (0..<max(1, settings.workers)).map { _ in
+            WorkerTelemetry(accessLog: settings.accessLog ? AccessRing() : nil)
+        }
         for number in 0..<max(1, settings.workers) {
             let loop = try Loop(name: "worker-\(number)")
             let wanted = addresses

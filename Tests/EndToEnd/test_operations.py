@@ -103,18 +103,59 @@ def test_requests_add_up(router, session):
             connection.request("HEAD", "/", router.host)
         for _ in range(10):
             connection.request("GET", "/", f"000000000000.{router.domain}")
-    after = samples(router)
+    expected = {
+        ("session", "get", "2xx"): 50, ("api", "get", "2xx"): 30, ("asset", "head", "2xx"): 20,
+        ("refusal", "get", "4xx"): 10,
+    }
 
-    def grown(**labels):
+    def grown(found):
         name = "opencode_router_requests_total"
-        return total(after, name, **labels) - total(before, name, **labels)
+        return {
+            labels: total(found, name, route=labels[0], method=labels[1], status=labels[2])
+            - total(before, name, route=labels[0], method=labels[1], status=labels[2]) for labels in expected}
 
-    assert grown(route="session", method="get", status="2xx") == 50
-    assert grown(route="api", method="get") >= 30
-    assert grown(route="asset", method="head", status="2xx") == 20
+    # A client has its answer a moment before the request is counted.
+    end = time.monotonic() + 5
+    while grown(after := samples(router)) != expected:
+        assert time.monotonic() < end, grown(after)
+        time.sleep(0.02)
     refused = "opencode_router_refusals_total"
     assert total(after, refused) - total(before, refused) == 10
     assert after["process_resident_memory_bytes"] > 1e6
+
+
+def test_sessions_are_counted_by_state_and_their_starts_timed(router, session):
+    found = samples(router)
+    assert found['opencode_router_sessions{state="running"}'] == 1
+    assert found["opencode_router_directory_in_sync"] == 1
+    assert total(found, "opencode_router_session_start_duration_seconds_count", result="done") > 0
+
+
+def test_open_streams_are_counted_while_they_are_open(router, session):
+    with router.connect() as connection, router.connect() as other:
+        next(EventStream(connection, "/event", router.session_host(session)).events(5))
+        next(EventStream(other, "/api/sessions/stream", router.host).events(5))
+        assert samples(router)["opencode_router_event_streams"] == 2
+    end = time.monotonic() + 5
+    while samples(router)["opencode_router_event_streams"] != 0:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_the_access_log_tells_a_line_per_request_and_no_secret(start_router):
+    router = start_router(DEBUG_HEADERS="true")
+    router.request("GET", "/settings?secret=in-the-query", fields={
+        "X-Forwarded-Access-Token": "secret-token", "Cookie": "a=secret-cookie"})
+    router.request("GET", "/", "elsewhere.example.org")
+    end = time.monotonic() + 5
+    while len(lines := [line for line in router.lines() if line.get("logger") == "access"]) < 2:
+        assert time.monotonic() < end, router.lines()
+        time.sleep(0.05)
+    assert lines[0]["route"] == "asset" and lines[0]["status"] == 200 and lines[0]["method"] == "GET"
+    assert lines[0]["email"] == router.EMAIL and lines[0]["token"] == "PRESENT" and lines[0]["host"] == "localhost"
+    assert lines[1]["route"] == "refusal" and lines[1]["status"] == 421 and lines[1]["token"] == "MISSING"
+    text = router.log_path.read_text()
+    assert "secret-" not in text and "in-the-query" not in text
 
 
 def test_downloads_are_counted_by_the_way_they_went(router, session):

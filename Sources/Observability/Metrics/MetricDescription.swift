@@ -26,8 +26,7 @@ extension MetricDescription {
             "opencode_router_session_start_duration_seconds", .histogram, "How long the stages of a start took.",
             bounds: seconds),
         .init("opencode_router_idle_stops", .counter, "Sessions stopped by the idle policy, by reason."),
-        .init("opencode_router_directory_age_seconds", .gauge, "Time since the session directory was last in sync."),
-        .init("opencode_router_table_publications", .counter, "Route tables handed to the workers."),
+        .init("opencode_router_directory_in_sync", .gauge, "Whether the session directory sees its sessions."),
         .init("opencode_router_log_lines_dropped", .counter, "Log lines dropped because standard error was slow."),
     ]
 }

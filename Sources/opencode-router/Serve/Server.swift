@@ -9,6 +9,7 @@ internal import RouterAPI
 internal import Routing
 internal import ServiceLifecycle
 internal import Sessions
+internal import Telemetry
 internal import UnixSignals
 
 /// Builds the router's parts, connects them and runs them.
@@ -48,6 +49,8 @@ enum Server {
             assets: try catalogue(settings.files), pages: try pages(settings))
         planeSettings.tellsSessionsTheUser = settings.identity.tellsPods
         planeSettings.workers = settings.listeners.workers
+        planeSettings.accessLog = settings.operations.accessLog || settings.operations.debugHeaders
+        planeSettings.accessLogTellsWho = settings.operations.debugHeaders
         planeSettings.apply(settings.limits)
         let fixed = FixedRoutes(settings.developmentRoutes)
         let plane: Workers
@@ -78,7 +81,7 @@ enum Server {
         let sweeper = IdleSweeper(
             directory: parts.directory, runtime: parts.runtime, settings: idleSettings(settings.sessions),
             activity: publisher, probe: parts.agent, wallClock: { .now() },
-            report: { event in report(event, to: logger) })
+            report: { event in report(event, to: logger, registry) })
         let courier = FirstPromptCourier(
             directory: parts.directory, runtime: parts.runtime, agent: parts.agent,
             report: { event in report(event, to: logger) })
@@ -100,6 +103,14 @@ enum Server {
             services: [
                 .init(service: LoopService("directory") { await parts.directory.run() }),
                 .init(service: LoopService("routes") { await publisher.run() }),
+                .init(
+                    service: LoopService("session metrics") {
+                        var metrics = SessionMetrics(registry)
+                        for await snapshot in parts.directory.updates(.everything) {
+                            metrics.take(snapshot, now: .now)
+                        }
+                    }),
+                .init(service: LoopService("access log") { await writeAccessLog(of: plane) }),
                 .init(service: LoopService("idle sweep") { await sweeper.run() }),
                 .init(service: LoopService("first prompts") { await courier.run() }),
                 .init(service: DrainService(plane: plane, readiness: readiness, limit: settings.operations.drain)),
@@ -223,9 +234,22 @@ enum Server {
         }
     }
 
-    private static func report(_ event: IdleEvent, to logger: Logger) {
+    /// Writes access records as they come, four times a second, until the task is cancelled.
+    private static func writeAccessLog(of plane: Workers) async {
+        let rings = plane.telemetry.compactMap(\.accessLog)
+        let logger = Logger(label: "access")
+        while !Task.isCancelled {
+            AccessLog.drain(rings, to: logger)
+            // Without a log there is nothing to do, but a service that ends would end all others.
+            try? await Task.sleep(for: rings.isEmpty ? .seconds(86400) : .milliseconds(250))
+        }
+        AccessLog.drain(rings, to: logger)
+    }
+
+    private static func report(_ event: IdleEvent, to logger: Logger, _ registry: MetricRegistry) {
         switch event {
         case .stopped(let session, let reason):
+            registry.add(to: "opencode_router_idle_stops", [("reason", reason.rawValue)])
             Logger(label: "audit").notice(
                 "session stopped",
                 metadata: [
