@@ -28,6 +28,10 @@ struct StartEvents: EventSource {
     private(set) var hasEnded = false
     private var state: String?
     private var stage: Stage?
+    private var firstSeenRunning: ContinuousClock.Instant?
+
+    /// So long, up to the next ping, the end waits for the conversation that the first prompt opens.
+    private static let conversationTime = Duration.seconds(5)
 
     init(id: SessionID, presenter: SessionPresenter) {
         self.id = id
@@ -53,6 +57,7 @@ struct StartEvents: EventSource {
                 ServerSentEvent(
                     name: "progress", data: ["stage": .string(now.rawValue), "message": .string(now.message)]))
         case .running:
+            guard !isConversationExpected(of: session) else { break }
             hasEnded = true
             events.append(ServerSentEvent(name: "complete", data: ["url": JSON(presenter.url(of: session))]))
         case .failed(let failure):
@@ -61,6 +66,15 @@ struct StartEvents: EventSource {
         case .stopping, .stopped: break
         }
         return events
+    }
+
+    /// Whether the address is about to become the deep link to the first prompt's conversation.
+    private mutating func isConversationExpected(of session: Session) -> Bool {
+        guard session.initialMessage != nil, session.conversationID == nil else { return false }
+        let now = ContinuousClock.now
+        let since = firstSeenRunning ?? now
+        firstSeenRunning = since
+        return since.duration(to: now) < Self.conversationTime
     }
 
     private func error(message: String, code: String, hint: String?) -> ServerSentEvent {

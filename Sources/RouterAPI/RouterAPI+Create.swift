@@ -47,7 +47,7 @@ extension RouterAPI {
                 initialMessage: wish.message, gitToken: wish.token)
             try await order { () throws(SessionRuntimeError) in try await runtime.create(specification) }
             audit.record(existing == nil ? .created : .resumed, request, session: wish.id)
-            await settle(wish.id, until: Self.hasBegun)
+            await settleStart(of: wish.id, before: existing)
         }
         var response = APIResponse.json(
             ["hash": .string(wish.id.description), "url": nil, "state": "creating"], status: .created)

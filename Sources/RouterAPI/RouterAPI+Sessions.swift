@@ -49,8 +49,7 @@ extension RouterAPI {
             () async throws(APIError) in
             try await order { () throws(SessionRuntimeError) in try await runtime.resume(id, gitToken: token) }
             audit.record(.resumed, request, session: id)
-            // A failure that was there before the order is not its outcome.
-            await settle(id) { Self.hasBegun($0) && $0?.state != session.state }
+            await settleStart(of: id, before: session)
         }
         return .json(["hash": .string(id.description), "state": "creating", "url": nil])
     }
@@ -69,7 +68,7 @@ extension RouterAPI {
                 () async throws(APIError) in
                 try await order { () throws(SessionRuntimeError) in try await runtime.resume(id, gitToken: nil) }
                 audit.record(.resumed, email: email, requestID: requestID, session: id, ["by": "visit"])
-                await settle(id, until: Self.hasBegun)
+                await settleStart(of: id, before: session)
             }
         } catch {
             logger.warning(
@@ -78,11 +77,15 @@ extension RouterAPI {
         }
     }
 
-    /// Whether a session is on its way up, or was and ended.
-    static func hasBegun(_ session: Session?) -> Bool {
-        switch session?.state {
-        case .creating, .running, .failed: true
-        case .stopping, .stopped, nil: false
+    /// Waits until a session is on its way up, or was and ended.
+    func settleStart(of id: SessionID, before: Session?) async {
+        await settle(id) { session in
+            switch session?.state {
+            case .creating, .running: true
+            // A failure that was there before the order is not its outcome.
+            case .failed: session?.state != before?.state
+            case .stopping, .stopped, nil: false
+            }
         }
     }
 

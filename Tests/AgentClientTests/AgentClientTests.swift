@@ -72,6 +72,19 @@ struct AgentClientTests {
         await #expect(throws: AgentFailure.self) { try await client.hasMessages("ses_9", at: agent.endpoint) }
     }
 
+    @Test(
+        "The newest conversation's title is told, once it has one",
+        arguments: [
+            ("[]", nil), (#"[{"id":"ses_1"}]"#, nil), (#"[{"id":"ses_1","title":"New session - 2026-01-02"}]"#, nil),
+            (#"[{"id":"ses_1","title":"Fixing the login"}]"#, "Fixing the login"),
+        ] as [(String, String?)])
+    func titles(list: String, expected: String?) async throws {
+        let agent = CannedAgent(["GET /session?limit=1&roots=true": (200, list)])
+        defer { agent.stop() }
+        let client = AgentClient(try await .standalone())
+        #expect(try await client.title(at: agent.endpoint) == expected)
+    }
+
     @Test("An id that could be a path or a link is not taken", arguments: ["", "../x", "a/b", "ses 1", "é"])
     func ids(id: String) async throws {
         let agent = CannedAgent(["POST /session": (200, #"{"id":"\#(id)"}"#)])

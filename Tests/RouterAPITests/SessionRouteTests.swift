@@ -124,6 +124,29 @@ struct SessionRouteTests {
             ])
     }
 
+    @Test("Who follows the start of a failed session is not told of the failure before", arguments: 0..<20)
+    func retry(round: Int) async throws {
+        let failure = SessionFailure(code: "clone_failed", message: "m", hint: "h")
+        let bench = try await APIBench([.example(1, state: .failed(failure))])
+        if round % 2 == 0 {
+            #expect(await bench.call(.post, path + "/resume").status == .ok)
+        } else {
+            // The session's own wish again, as a form sends it.
+            let key = SessionKey(
+                email: "ann@example.com", repositoryURL: "https://example.com/a", branch: "x\(round)")
+            let body = #"{"repoUrl":"https://example.com/a","branch":"x\#(round)"}"#
+            let hash = await bench.call(.post, "/api/sessions", body: body).object["hash"] as? String
+            let made = try #require(hash.flatMap { SessionID($0) })
+            bench.runtime.move(made, to: .failed(failure))
+            try await bench.directory.until { $0[made]?.state == .failed(failure) }
+            #expect(bench.directory.snapshot[made]?.key == key)
+            #expect(await bench.call(.post, "/api/sessions", body: body).status == .created)
+            #expect(bench.directory.snapshot[made]?.state == .creating(.initializing))
+            return
+        }
+        #expect(bench.directory.snapshot[id]?.state == .creating(.initializing))
+    }
+
     @Test("A visit wakes a sleeping session of the visitor once, within the limits")
     func wake() async throws {
         let bench = try await APIBench([.example(1, state: .stopped)])

@@ -42,6 +42,23 @@ struct StreamTests {
         #expect(await reader.next() == nil)
     }
 
+    @Test("A start with a first prompt ends with the address of its conversation")
+    func conversation() async throws {
+        var session = Session.example(1, state: .creating(.readying))
+        session.initialMessage = "Fix it"
+        let bench = try await APIBench([session])
+        var reader = try #require(await bench.call(.get, events).stream).makeAsyncIterator()
+        _ = await reader.next()
+        bench.runtime.move(id, to: .running(.example))
+        #expect(
+            ReadEvent.all(in: try #require(await reader.next()))
+                == [ReadEvent(name: "state_change", data: #"{"state":"running"}"#)])
+        bench.runtime.change(id) { $0.conversationID = "ses_1" }
+        let last = ReadEvent.all(in: try #require(await reader.next()))
+        #expect(last.map(\.name) == ["complete"] && last[0].data.hasSuffix(#"/session/ses_1"}"#))
+        #expect(await reader.next() == nil)
+    }
+
     @Test("A failing start ends with cause and hint, a deleted session with an error")
     func failure() async throws {
         let bench = try await APIBench([.example(1, state: .creating(.preparing)), .example(2, state: .stopped)])
