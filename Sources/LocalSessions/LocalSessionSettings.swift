@@ -31,6 +31,8 @@ package struct LocalSessionSettings: Sendable {
     package var stopGrace: Duration = .seconds(5)
     /// Between two questions whether a starting agent is healthy.
     package var probeInterval: Duration = .milliseconds(100)
+    /// How often a session that is in use is looked through for work that is in its folder only.
+    package var inspectionInterval: Duration = .seconds(60)
     /// At most this often is a session's activity alone written to the disk.
     package var activityInterval: Duration = .seconds(10)
     /// The size at which a log file is put aside; the one before is kept, older ones are not.

@@ -47,18 +47,12 @@ extension LocalSessions {
     ) async throws(SessionFailure) -> Bool {
         let folder = folder(id)
         let log = BoundedLog(folder.initialisationLog, limit: settings.logLimit)
-        let schemes = settings.repositories.schemes
-        let gitEnvironment = environment.git(run: run, home: folder.home, schemes: schemes, access: access)
-        guard let path = AgentCommand.find(settings.git, in: gitEnvironment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin")
-        else {
+        guard let git = git(record, run: run, log: log, access: access) else {
             throw SessionFailure(
                 code: "git_not_found", message: "The program git was not found on the gateway's machine.",
                 hint: "Ask the operator to install git.")
         }
-        let workspace = Workspace(
-            folder: folder, session: record, settings: settings,
-            git: GitProgram(
-                path: path, environment: gitEnvironment, log: log, access: access, address: record.repositoryURL))
+        let workspace = Workspace(folder: folder, session: record, settings: settings, git: git)
         let result = await race(request) { () async -> Result<Void, SessionFailure> in
             do throws(SessionFailure) {
                 return .success(try await workspace.prepare())
@@ -72,6 +66,47 @@ extension LocalSessions {
             throw failure
         }
         return true
+    }
+
+    /// git for this session; nil if there is none on this machine.
+    private func git(_ record: SessionRecord, run: String, log: BoundedLog?, access: GitAccess?) -> GitProgram? {
+        guard let id = SessionID(record.id) else { return nil }
+        let variables = environment.git(
+            run: run, home: folder(id).home, schemes: settings.repositories.schemes, access: access)
+        let path = AgentCommand.find(settings.git, in: variables["PATH"] ?? "/usr/local/bin:/usr/bin:/bin")
+        return path.map {
+            GitProgram(path: $0, environment: variables, log: log, access: access, address: record.repositoryURL)
+        }
+    }
+
+    /// Looks through the session's folder for work that is nowhere else, until that is known or the request comes.
+    func inspect(_ id: SessionID, until request: OneShot<Void>? = nil) async {
+        guard let record = entries[id]?.record, Folder.exists(folder(id).repository),
+            let git = git(record, run: RandomHex.make(bytes: 16), log: nil, access: nil)
+        else { return }
+        let path = folder(id).repository
+        let look: @Sendable () async -> UnsavedWork? = {
+            await UnsavedWork.look(into: path, git: git, isBlank: record.repositoryURL == nil)
+        }
+        let work = if let request { await race(request, look) ?? nil } else { await look() }
+        guard let work, let now = entries[id]?.record, !Task.isCancelled,
+            now.isDirty != work.hasUncommittedChanges || now.unpushed != work.unpushedCommits
+        else { return }
+        entries[id]?.record.isDirty = work.hasUncommittedChanges
+        entries[id]?.record.unpushed = work.unpushedCommits
+        publish(id)
+        planSave()
+    }
+
+    /// Looks through the folder of a session that runs, as often as it is used; ends when it is cancelled.
+    private func keepInspecting(_ id: SessionID) async {
+        var seen: Int64?
+        while !Task.isCancelled {
+            try? await Task.sleep(for: settings.inspectionInterval)
+            guard let activity = entries[id]?.record.activityAt, !Task.isCancelled else { return }
+            if activity != seen { await inspect(id) }
+            seen = activity
+        }
     }
 
     /// Runs `work`, cancelled when the request comes; waits for its end in any case.
@@ -214,6 +249,8 @@ extension LocalSessions {
         portsInUse.remove(endpoint.port)
         setState(.running(endpoint), of: id)
         logger.info("session runs", metadata: ["session": "\(id)", "port": "\(endpoint.port)"])
+        // Cancelled and waited for at the end of this function.
+        async let _: Void = keepInspecting(id)
         let end = await race(request) { await process.end.wait() }
         guard !request.isFulfilled, let end, let end else { return .stopped }
         return .exited(end, wasReady: true)

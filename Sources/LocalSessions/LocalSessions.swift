@@ -236,7 +236,7 @@ package actor LocalSessions: SessionRuntime {
     }
 
     /// Stores soon what need not be stored at once.
-    private func planSave() {
+    func planSave() {
         guard !saveIsPlanned else { return }
         let wait = lastSave.map { max(.zero, settings.activityInterval - $0.duration(to: .now)) } ?? .zero
         saveIsPlanned = true
@@ -308,7 +308,8 @@ package actor LocalSessions: SessionRuntime {
         saveOrLog()
         entries[id]?.wanted = .running
         // A stop under way goes on to its end; the driver then finds that the session is wanted again.
-        if entry.driver == nil { setState(.creating(.initializing), of: id) }
+        if entry.state != .stopping { setState(.creating(.initializing), of: id) }
+        entry.stopRequest.fulfil(())
         wake(id)
     }
 
@@ -415,19 +416,15 @@ package actor LocalSessions: SessionRuntime {
                 entries[id]?.stopRequest = request
                 let failure = await run(id, until: request)
                 guard entries[id]?.wanted == .running, !request.isFulfilled else { continue }
-                entries[id]?.driver = nil
                 entries[id]?.gitToken = nil
                 // A run that nobody ended and that has ended is a failure; `run` says which.
                 let cause = failure ?? GitProgram.cancelled
                 logger.warning("session failed", metadata: ["session": "\(id)", "code": "\(cause.code)"])
                 // A failed session waits for its owner, who has to ask for it again.
                 entries[id]?.wanted = .stopped
-                setState(.failed(cause), of: id)
-                return .settled
+                if await settle(id, .failed(cause)) { return .settled }
             case .stopped:
-                entries[id]?.driver = nil
-                setState(.stopped, of: id)
-                return .settled
+                if await settle(id, .stopped) { return .settled }
             case .deleted:
                 let remains = await remove(id)
                 forget(id)
@@ -435,6 +432,19 @@ package actor LocalSessions: SessionRuntime {
             }
         }
         return .settled
+    }
+
+    /// Tells the state that nothing changes by itself any more, and looks through the folder that is at rest now.
+    ///
+    /// - Returns: whether the driver is done; false if something else was ordered meanwhile.
+    private func settle(_ id: SessionID, _ state: SessionState) async -> Bool {
+        let request = OneShot<Void>()
+        entries[id]?.stopRequest = request
+        setState(state, of: id)
+        if !isClosed { await inspect(id, until: request) }
+        guard entries[id]?.wanted == .stopped, !request.isFulfilled else { return false }
+        entries[id]?.driver = nil
+        return true
     }
 
     /// Removes the session's folder: out of the way first, at once and whole, then piece by piece.

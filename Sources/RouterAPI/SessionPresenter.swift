@@ -30,6 +30,10 @@ struct SessionPresenter: Sendable {
         if let message = session.initialMessage { members.append(("description", .string(message))) }
         if let title = session.title { members.append(("title", .string(title))) }
         if let conversation = session.conversationID { members.append(("sessionId", .string(conversation))) }
+        if let work = session.unsavedWork {
+            members.append(("dirty", .bool(work.hasUncommittedChanges)))
+            members.append(("unpushed", .number(work.unpushedCommits)))
+        }
         if let attach = attachURL(of: session) { members.append(("attachUrl", .string(attach))) }
         return .object(members)
     }

@@ -85,6 +85,19 @@ package struct Activity: Hashable, Sendable {
     }
 }
 
+/// Work that is in a session's folder only, as it was when somebody last looked.
+package struct UnsavedWork: Hashable, Sendable {
+    /// Whether there are changes that are in no commit.
+    package var hasUncommittedChanges: Bool
+    /// How many commits are on no branch of the remote.
+    package var unpushedCommits: Int
+
+    package init(hasUncommittedChanges: Bool, unpushedCommits: Int) {
+        self.hasUncommittedChanges = hasUncommittedChanges
+        self.unpushedCommits = unpushedCommits
+    }
+}
+
 /// One session as its objects (or the local state file) say.
 package struct Session: Hashable, Sendable, Identifiable {
     package var id: SessionID
@@ -104,11 +117,14 @@ package struct Session: Hashable, Sendable, Identifiable {
     package var startedAt: Timestamp?
     /// The owner's own idle time in minutes; nil is the installation's.
     package var idleTimeoutMinutes: Int?
+    /// What would be lost with the session's folder; nil if nobody has looked.
+    package var unsavedWork: UnsavedWork?
 
     package init(
         id: SessionID, key: SessionKey, sourceBranch: String, createdAt: Timestamp, activity: Activity,
         state: SessionState, initialMessage: String? = nil, title: String? = nil, attachPassword: String? = nil,
-        conversationID: String? = nil, startedAt: Timestamp? = nil, idleTimeoutMinutes: Int? = nil
+        conversationID: String? = nil, startedAt: Timestamp? = nil, idleTimeoutMinutes: Int? = nil,
+        unsavedWork: UnsavedWork? = nil
     ) {
         self.id = id
         self.key = key
@@ -122,6 +138,7 @@ package struct Session: Hashable, Sendable, Identifiable {
         self.conversationID = conversationID
         self.startedAt = startedAt
         self.idleTimeoutMinutes = idleTimeoutMinutes
+        self.unsavedWork = unsavedWork
     }
 
     /// The owner's normalised address.

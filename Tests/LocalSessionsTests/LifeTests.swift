@@ -199,4 +199,47 @@ struct LifeTests {
         #expect(ProcessFamily(mark: mark, leader: nil).members().isEmpty)
         await runtime.shutDown()
     }
+
+    @Test("Work that is in the folder only is noticed, while the session runs and when it has stopped")
+    func unsavedWork() async throws {
+        let bench = try Bench()
+        try await bench.repository("one")
+        var settings = bench.settings()
+        settings.inspectionInterval = .milliseconds(20)
+        let runtime = try await bench.open(settings)
+        var watcher = Watcher(runtime)
+        let specification = bench.specification(bench.file("one"))
+        let id = specification.id
+        func wait(_ dirty: Bool, _ unpushed: Int) async throws {
+            let wanted = UnsavedWork(hasUncommittedChanges: dirty, unpushedCommits: unpushed)
+            while watcher.sessions[id]?.unsavedWork != wanted { try #require(await watcher.next() != nil) }
+        }
+        try await runtime.create(specification)
+        _ = try await watcher.endpoint()
+        try await wait(false, 0)
+        let folder = runtime.repositoryFolder(of: id)
+        try SmallFile.replace(folder + "/new", with: [1])
+        try await runtime.record(Activity(at: Timestamp.now.advanced(by: .seconds(60)), source: .request), of: id)
+        try await wait(true, 0)
+        try await runtime.stop(id, reason: "a test")
+        _ = try await watcher.wait(for: "stopped")
+        try await Bench.shell("git", "add", "new", in: folder)
+        try await Bench.shell("git", "commit", "--quiet", "-m", "new", in: folder)
+        try await runtime.resume(id, gitToken: nil)
+        _ = try await watcher.endpoint()
+        try await runtime.stop(id, reason: "a test")
+        try await wait(false, 1)
+        await runtime.shutDown()
+
+        let again = try await bench.open(settings)
+        var second = Watcher(again)
+        _ = await second.next()
+        #expect(second.sessions[id]?.unsavedWork == UnsavedWork(hasUncommittedChanges: false, unpushedCommits: 1))
+        try await again.create(bench.specification(nil, branch: "main", id: 2))
+        while second.sessions[SessionID(rawValue: 2)]?.unsavedWork == nil { _ = await second.next() }
+        #expect(
+            second.sessions[SessionID(rawValue: 2)]?.unsavedWork
+                == UnsavedWork(hasUncommittedChanges: false, unpushedCommits: 0))
+        await again.shutDown()
+    }
 }

@@ -17,6 +17,9 @@ struct SessionRecord: Codable, Hashable, Sendable {
     var attachPassword: String?
     var conversationID: String?
     var idleTimeoutMinutes: Int?
+    /// Whether there were uncommitted changes in the folder, and how many commits only it had, when last looked.
+    var isDirty: Bool?
+    var unpushed: Int?
     /// The agent that was started last, so that a router that starts after a crash can tell whether it still runs.
     var leader: Leader?
     /// The owner ordered the deletion; a router that finds this at its start finishes it.
@@ -49,6 +52,12 @@ extension SessionRecord {
             activity: Activity(
                 at: Timestamp(milliseconds: activityAt), source: Activity.Source(rawValue: activitySource) ?? .created),
             state: state, initialMessage: initialMessage, title: title, attachPassword: attachPassword,
-            conversationID: conversationID, startedAt: startedAt, idleTimeoutMinutes: idleTimeoutMinutes)
+            conversationID: conversationID, startedAt: startedAt, idleTimeoutMinutes: idleTimeoutMinutes,
+            unsavedWork: unsavedWork)
+    }
+
+    private var unsavedWork: UnsavedWork? {
+        guard let isDirty, let unpushed else { return nil }
+        return UnsavedWork(hasUncommittedChanges: isDirty, unpushedCommits: unpushed)
     }
 }

@@ -7,7 +7,7 @@ struct GitProgram: Sendable {
     let path: String
     let environment: [String: String]
     /// Where everything that git tells goes, besides to the caller.
-    let log: BoundedLog
+    let log: BoundedLog?
     let access: GitAccess?
     /// The repository's address for messages; nil for a blank project.
     let address: String?
@@ -55,7 +55,7 @@ struct GitProgram: Sendable {
             end = try await program.run(
                 timeout: timeout, output: { output.append($0) },
                 errors: { bytes in
-                    log.append(bytes)
+                    log?.append(bytes)
                     errors.append(bytes)
                 })
         } catch {

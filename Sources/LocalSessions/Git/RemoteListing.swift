@@ -37,7 +37,7 @@ extension RemoteListing {
             let exchange = CurlTrace(SmallFile.read(trace, limit: 4 << 20) ?? [])
             if !answer.isSuccess, let location = exchange.location {
                 address = try redirect(from: url, to: location, cause: git.cause(of: answer))
-                git.log.append(line: "redirected to \(address)")
+                git.log?.append(line: "redirected to \(address)")
                 continue
             }
             guard answer.isSuccess else { throw git.cause(of: answer) }

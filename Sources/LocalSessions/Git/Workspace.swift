@@ -14,7 +14,7 @@ struct Workspace: Sendable {
     /// Makes the folder if it is not there yet; one that is stays as it is, whatever was changed in it.
     func prepare() async throws(SessionFailure) {
         if Folder.exists(folder.repository) {
-            git.log.append(line: "The folder of this session is there; it stays as it is.")
+            git.log?.append(line: "The folder of this session is there; it stays as it is.")
             return
         }
         do throws(DiskError) {
@@ -46,7 +46,7 @@ struct Workspace: Sendable {
     private func fetch(_ address: String) async throws(SessionFailure) {
         let branch = try Self.check(session.branch, "branch")
         let source = try Self.check(session.sourceBranch, "source branch")
-        git.log.append(line: "Asking \(address) for its branches.")
+        git.log?.append(line: "Asking \(address) for its branches.")
         let remote = try await RemoteListing.ask(address, settings: settings, git: git, folder: folder)
         let start = [branch, source].first { remote.branches.contains($0) }
         guard start != nil || remote.isEmpty else {
@@ -54,17 +54,17 @@ struct Workspace: Sendable {
                 code: "branch_missing", message: "\(address) has no branch \"\(source)\" to start from.",
                 hint: "Choose one of its branches\(Self.examples(remote.branches)).")
         }
-        git.log.append(line: "Cloning \(remote.url.text).")
+        git.log?.append(line: "Cloning \(remote.url.text).")
         try await git.require(
             ["clone", "--progress", "--no-checkout", "--no-recurse-submodules", "--origin", "origin"]
                 + identity.flatMap { ["--config", "\($0)=\($1)"] } + ["--", remote.url.text, unfinished],
             settings: remote.pin, in: folder.path, timeout: settings.cloneTimeout)
         guard let start else {
-            git.log.append(line: "The repository is empty; the session begins on branch \(branch).")
+            git.log?.append(line: "The repository is empty; the session begins on branch \(branch).")
             return try await git.require(
                 ["symbolic-ref", "HEAD", "refs/heads/\(branch)"], in: unfinished, timeout: settings.remoteTimeout)
         }
-        git.log.append(
+        git.log?.append(
             line: start == branch ? "Checking out branch \(branch)." : "Making branch \(branch) from \(start).")
         // A name that was checked never begins with "-"; the last "--" keeps git from looking for files of that name.
         try await git.require(
@@ -75,7 +75,7 @@ struct Workspace: Sendable {
 
     private func makeBlankProject() async throws(SessionFailure) {
         let branch = session.branch.isEmpty ? "main" : try Self.check(session.branch, "branch")
-        git.log.append(line: "Making an empty project on branch \(branch).")
+        git.log?.append(line: "Making an empty project on branch \(branch).")
         try await git.require(
             ["init", "--quiet", "--initial-branch=\(branch)"], in: unfinished, timeout: settings.remoteTimeout)
         for (name, value) in identity {
