@@ -104,7 +104,7 @@ let package = Package(
         tests(of: "TLS", ["LinuxIO"]),
         tests(of: "Assets", ["LinuxIO", "HTTPWire", "Identity", "CZlib", "CBrotli"]),
         tests(of: "HTTPClient", ["LinuxIO", "TLS", "HTTPWire"]),
-        tests(of: "GitRemote", ["HTTPClient", "LinuxIO"]),
+        tests(of: "GitRemote", ["HTTPClient", "TLS"]),
         tests(of: "RouterAPI", ["Sessions", "SessionDoubles", "Identity", "GitRemote", httpTypes, logging]),
         tests(of: "LocalSessions", ["Sessions", "HTTPClient", logging]),
         tests(of: "AgentClient", ["Sessions", "SessionDoubles", "HTTPClient", "DemoAgent", "LinuxIO"]),

@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 """A git server over smart HTTP for tests: Python's HTTP server in front of `git http-backend`.
 
-    git_http_server.py --root DIRECTORY [--user NAME --password WORD] [--trace FILE]
+    git_http_server.py --root DIRECTORY [--user NAME --password WORD] [--trace FILE] [--certificate PEM --key PEM]
 
 Serves the bare repositories below DIRECTORY and prints one line once it listens: the port. It ends when the process
-that started it does, so a test that dies takes it along. Paths:
+that started it does, so a test that dies takes it along. With a certificate it speaks https. Paths:
 
     /NAME.git/...            the repository DIRECTORY/NAME.git, for everybody
     /private/NAME.git/...    the same, but only with the user and password (HTTP Basic), else 401
     /moved/NAME/...          301 to /NAME.git/... of this server, as GitLab answers without ".git"
     /away/HOST:PORT/PATH     302 to http://HOST:PORT/PATH, wherever that is
+    /away-https/HOST:PORT/PATH  302 to https://HOST:PORT/PATH
+    /old/NAME.git/...        the repository as a server without protocol version 2 shows it
     /loop/...                302 to itself
     /forbidden/...           403
     /broken/...              500
@@ -24,6 +26,7 @@ import argparse
 import base64
 import http.server
 import os
+import ssl
 import subprocess
 import threading
 import time
@@ -65,6 +68,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.plain(301, "moved", {"Location": f"/{name}.git/{tail}{'?' + query if query else ''}"})
         if first == "away":
             return self.plain(302, "away", {"Location": f"http://{rest}{'?' + query if query else ''}"})
+        if first == "away-https":
+            return self.plain(302, "away", {"Location": f"https://{rest}{'?' + query if query else ''}"})
+        if first == "old":
+            del self.headers["Git-Protocol"]
+            return self.backend("/" + rest, query)
         if first == "loop":
             return self.plain(302, "round", {"Location": self.path})
         if first == "forbidden":
@@ -160,10 +168,16 @@ def main():
     parser.add_argument("--password", default="secret")
     parser.add_argument("--address", default="127.0.0.1")
     parser.add_argument("--trace")
+    parser.add_argument("--certificate")
+    parser.add_argument("--key")
     options = parser.parse_args()
     options.root = os.path.realpath(options.root)
     server = http.server.ThreadingHTTPServer((options.address, 0), Handler)
     server.daemon_threads = True
+    if options.certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(options.certificate, options.key)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     server.options = options
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.server_address[1], flush=True)
