@@ -24,15 +24,13 @@ package final class ClientBody: AsyncSequence, Sendable {
 
     /// The next piece; nil at the end.
     package func next() async throws(HTTPClientError) -> [UInt8]? {
-        let exchange = exchange
-        let result: Result<[UInt8]?, HTTPClientError.Cause> = await loop.perform { loop in
-            do throws(HTTPClientError.Cause) {
-                return .success(try await exchange.value(on: loop).next(on: loop))
-            } catch {
-                return .failure(error)
+        do throws(HTTPClientError.Cause) {
+            return try await loop.performCancellable { relay, loop throws(HTTPClientError.Cause) in
+                try await self.exchange.value(on: loop).next(relay: relay, on: loop)
             }
+        } catch {
+            throw HTTPClientError(method, url, error)
         }
-        do { return try result.get() } catch { throw HTTPClientError(method, url, error) }
     }
 
     /// All of the rest, if it is at most `limit` bytes.

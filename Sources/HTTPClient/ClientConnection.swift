@@ -31,9 +31,10 @@ final class ClientConnection {
     /// Opens a connection to the first of these addresses that takes it.
     static func open(
         _ key: ConnectionKey, addresses: [IPAddress], context: TLSClientContext?, timeout: Duration,
-        deadline: Deadline, on executor: LoopExecutor
+        deadline: Deadline, relay: CancellationRelay, on executor: LoopExecutor
     ) async throws(HTTPClientError.Cause) -> ClientConnection {
         let waiter = Waiter(on: executor)
+        relay.attach(waiter)
         var last = HTTPClientError.Cause.unresolvable(reason: "no address")
         for address in addresses {
             let limit = min(deadline, Deadline.after(timeout))

@@ -17,26 +17,27 @@ final class ClientEngine {
     }
 
     /// Sends a request, following redirects as it allows, and reads the answer's head.
-    func send(_ request: ClientRequest, on loop: isolated Loop) async throws(HTTPClientError)
-        -> (ClientResponseHead, ClientExchange)
+    func send(_ request: ClientRequest, relay: CancellationRelay, on loop: isolated Loop)
+        async throws(HTTPClientError.Cause) -> (ClientResponseHead, ClientExchange)
     {
         let deadline = Deadline.after(request.timeouts.total)
         var request = request
         var redirects = 0
         while true {
+            let (head, exchange) = try await once(request, deadline: deadline, relay: relay)
             do throws(HTTPClientError.Cause) {
-                let (head, exchange) = try await once(request, deadline: deadline, on: loop)
                 guard let next = try request.next(after: head) else { return (head, exchange) }
-                // A redirect's own body is not worth reading.
-                exchange.abort()
                 guard case .sameOrigin(let maximum) = request.redirects, redirects < maximum else {
                     throw .tooManyRedirects
                 }
                 redirects += 1
                 request.url = next
             } catch {
-                throw HTTPClientError(request.method, request.url, error)
+                exchange.abort()
+                throw error
             }
+            // A redirect's own body is not worth reading.
+            exchange.abort()
         }
     }
 
@@ -44,7 +45,7 @@ final class ClientEngine {
     ///
     /// What must not be sent twice gets a new connection: a server may just be ending an idle one, and nobody could
     /// tell whether it took the request first (RFC 9112 §9.3.1).
-    private func once(_ request: ClientRequest, deadline: Deadline, on loop: isolated Loop)
+    private func once(_ request: ClientRequest, deadline: Deadline, relay: CancellationRelay)
         async throws(HTTPClientError.Cause) -> (ClientResponseHead, ClientExchange)
     {
         let head = try request.head()
@@ -56,23 +57,25 @@ final class ClientEngine {
         if request.isRepeatable, let connection = pool.checkOut(key) {
             let exchange = ClientExchange(connection, pool: pool, request: request, deadline: deadline, on: executor)
             do {
-                return (try await exchange.begin(head: head, body: request.body), exchange)
+                return (try await exchange.begin(head: head, body: request.body, relay: relay), exchange)
             } catch {
                 exchange.abort()
                 guard error.isConnectionLoss, !exchange.hasAnswerBytes else { throw error }
             }
         }
-        let connection = try await open(key, request: request, deadline: deadline)
+        let connection = try await open(key, request: request, deadline: deadline, relay: relay)
         let exchange = ClientExchange(connection, pool: pool, request: request, deadline: deadline, on: executor)
         do {
-            return (try await exchange.begin(head: head, body: request.body), exchange)
+            return (try await exchange.begin(head: head, body: request.body, relay: relay), exchange)
         } catch {
             exchange.abort()
             throw error
         }
     }
 
-    private func open(_ key: ConnectionKey, request: ClientRequest, deadline: Deadline)
+    private func open(
+        _ key: ConnectionKey, request: ClientRequest, deadline: Deadline, relay: CancellationRelay
+    )
         async throws(HTTPClientError.Cause) -> ClientConnection
     {
         let addresses: [IPAddress]
@@ -94,7 +97,7 @@ final class ClientEngine {
         do { context = try key.tls.map(self.context) } catch { throw .tls(error) }
         return try await ClientConnection.open(
             key, addresses: addresses, context: context, timeout: request.timeouts.connect, deadline: deadline,
-            on: executor)
+            relay: relay, on: executor)
     }
 
     private func context(for configuration: TLSConfiguration) throws(TLSError) -> TLSClientContext {

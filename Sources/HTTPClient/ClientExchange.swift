@@ -33,39 +33,36 @@ final class ClientExchange {
     }
 
     /// Sends the request and reads the head of the final answer.
-    func begin(head: [UInt8], body: [UInt8]?) async throws(HTTPClientError.Cause) -> ClientResponseHead {
+    func begin(head: [UInt8], body: [UInt8]?, relay: CancellationRelay) async throws(HTTPClientError.Cause)
+        -> ClientResponseHead
+    {
         guard let buffer else { preconditionFailure("an exchange begins once") }
-        return try await connection.waiter.untilCancelled { () async throws(HTTPClientError.Cause) in
-            var isSent = true
-            do throws(HTTPClientError.Cause) {
-                try await self.send(head, body ?? [], through: buffer)
-            } catch {
-                // A server may answer and close without taking the body: then its answer is what counts.
-                guard error.isConnectionLoss, body?.isEmpty == false else { throw error.during(.sending) }
-                buffer.consume(buffer.count)
-                isSent = false
-            }
-            do throws(HTTPClientError.Cause) {
-                let answer = try await self.readHead(into: buffer)
-                self.mayReuse = self.mayReuse && isSent
-                return answer
-            } catch {
-                throw error.during(.head)
-            }
+        relay.attach(connection.waiter)
+        var isSent = true
+        do throws(HTTPClientError.Cause) {
+            try await send(head, body ?? [], through: buffer)
+        } catch {
+            // A server may answer and close without taking the body: then its answer is what counts.
+            guard error.isConnectionLoss, body?.isEmpty == false else { throw error.during(.sending) }
+            buffer.consume(buffer.count)
+            isSent = false
+        }
+        do throws(HTTPClientError.Cause) {
+            let answer = try await readHead(into: buffer)
+            mayReuse = mayReuse && isSent
+            return answer
+        } catch {
+            throw error.during(.head)
         }
     }
 
     /// The next bytes of the body; nil at its end, when the connection is free for others.
-    func next(on loop: isolated Loop) async throws(HTTPClientError.Cause) -> [UInt8]? {
+    func next(relay: CancellationRelay, on loop: isolated Loop) async throws(HTTPClientError.Cause) -> [UInt8]? {
         guard let buffer else { return nil }
-        if Task.isCancelled {
-            abort()
-            throw .cancelled
-        }
+        relay.attach(connection.waiter)
         do throws(HTTPClientError.Cause) {
-            let piece = try await connection.waiter.untilCancelled { () async throws(HTTPClientError.Cause) in
-                try await self.piece(of: buffer)
-            }
+            if Task.isCancelled { throw .cancelled }
+            let piece = try await piece(of: buffer)
             if piece == nil || framing == .none { finish(on: loop) }
             return piece
         } catch {
@@ -211,25 +208,6 @@ final class ClientExchange {
         buffer.produced(count)
         if count > 0 { hasAnswerBytes = true }
         return count > 0
-    }
-}
-
-extension Waiter {
-    /// Runs `body`; cancelling the task ends what it waits for, and the wait then says `cancelled`.
-    func untilCancelled<R>(
-        _ body: () async throws(HTTPClientError.Cause) -> R
-    ) async throws(HTTPClientError.Cause) -> R {
-        let remote = remote
-        let result: Result<R, HTTPClientError.Cause> = await withTaskCancellationHandler {
-            do throws(HTTPClientError.Cause) {
-                return .success(try await body())
-            } catch {
-                return .failure(error)
-            }
-        } onCancel: {
-            remote.wake()
-        }
-        return try result.get()
     }
 }
 

@@ -48,8 +48,8 @@ package final class HTTPClient: Sendable {
     ///
     /// Cancelling the task closes the connection.
     package func send(_ request: ClientRequest) async throws(HTTPClientError) -> ClientResponse {
-        try await performing(request) { engine, loop throws(HTTPClientError) in
-            let (head, exchange) = try await engine.send(request, on: loop)
+        try await performing(request) { engine, relay, loop throws(HTTPClientError.Cause) in
+            let (head, exchange) = try await engine.send(request, relay: relay, on: loop)
             return ClientResponse(head: head, body: ClientBody(exchange, request: request, on: loop))
         }
     }
@@ -58,19 +58,16 @@ package final class HTTPClient: Sendable {
     package func collect(_ request: ClientRequest, limit: Int = 1 << 20) async throws(HTTPClientError)
         -> CollectedResponse
     {
-        try await performing(request) { engine, loop throws(HTTPClientError) in
-            let (head, exchange) = try await engine.send(request, on: loop)
-            do throws(HTTPClientError.Cause) {
-                var body: [UInt8] = []
-                while let piece = try await exchange.next(on: loop) {
-                    guard body.count + piece.count <= limit else { throw .tooLarge(limit: limit) }
-                    body.append(contentsOf: piece)
-                }
-                return CollectedResponse(head: head, body: body)
-            } catch {
-                exchange.abort()
-                throw HTTPClientError(request.method, request.url, error)
+        try await performing(request) { engine, relay, loop throws(HTTPClientError.Cause) in
+            let (head, exchange) = try await engine.send(request, relay: relay, on: loop)
+            // Closes the connection, unless the body was read to its end.
+            defer { exchange.abort() }
+            var body: [UInt8] = []
+            while let piece = try await exchange.next(relay: relay, on: loop) {
+                guard body.count + piece.count <= limit else { throw .tooLarge(limit: limit) }
+                body.append(contentsOf: piece)
             }
+            return CollectedResponse(head: head, body: body)
         }
     }
 
@@ -84,19 +81,17 @@ package final class HTTPClient: Sendable {
         return (answer.status, answer.body)
     }
 
-    /// Runs `body` on the loop; a cancellation of the caller wakes whatever it waits for there.
+    /// Runs `body` on the loop and says of which request its failure is.
     private func performing<R: Sendable>(
         _ request: ClientRequest,
-        _ body: @Sendable (ClientEngine, isolated Loop) async throws(HTTPClientError) -> R
+        _ body: @Sendable (ClientEngine, CancellationRelay, isolated Loop) async throws(HTTPClientError.Cause) -> R
     ) async throws(HTTPClientError) -> R {
-        let engine = engine
-        let result: Result<R, HTTPClientError> = await loop.perform { loop in
-            do throws(HTTPClientError) {
-                return .success(try await body(engine.value(on: loop), loop))
-            } catch {
-                return .failure(error)
+        do throws(HTTPClientError.Cause) {
+            return try await loop.performCancellable { relay, loop throws(HTTPClientError.Cause) in
+                try await body(self.engine.value(on: loop), relay, loop)
             }
+        } catch {
+            throw HTTPClientError(request.method, request.url, error)
         }
-        return try result.get()
     }
 }
