@@ -25,7 +25,8 @@ export class Events {
       const event = JSON.parse(data);
       if (event.type === "server.heartbeat") this.#heartbeats += 1;
       else this.#add(event);
-      this.#counter.textContent = this.#heartbeats ? `${this.#heartbeats} heartbeats` : "";
+      const count = this.#heartbeats;
+      this.#counter.textContent = count === 0 ? "" : count === 1 ? "1 heartbeat" : `${count} heartbeats`;
       this.#listener(event);
     };
     this.#watch();
