@@ -74,6 +74,7 @@ export function exact(at) {
  */
 export function duration(milliseconds, over = false) {
     if (over && milliseconds < 9950) {
+        if (milliseconds < 50) return "< 0.1 s".replace(".", language() === "de" ? "," : ".");
         const tenths = new Intl.NumberFormat(language(), { minimumFractionDigits: 1, maximumFractionDigits: 1 });
         return `${tenths.format(Math.max(0, milliseconds) / 1000)} s`;
     }

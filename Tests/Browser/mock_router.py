@@ -90,12 +90,12 @@ class MockRouter:
     def add(self, repo: str | None, branch: str, state: str = "stopped", **more) -> str:
         text = f"{self.email}:{repo}:{branch}"
         hash_ = hashlib.sha256(text.encode()).hexdigest()[:12]
-        at = more.pop("at", None) or ago(minutes=3)
+        at = more.pop("at", None) or (ago() if state == "creating" else ago(minutes=3))
         with self._lock:
             self.sessions[hash_] = {
                 "hash": hash_, "email": self.email, "repoUrl": repo, "branch": branch, "sourceBranch": "main",
                 "state": state, "url": self.address(hash_) if state == "running" else None, "lastActivity": at,
-                "activity": {"at": at, "source": "request"}, "createdAt": more.pop("createdAt", ago(hours=5)),
+                "activity": {"at": at, "source": "created" if state == "creating" else "request"}, "createdAt": more.pop("createdAt", ago(hours=5)),
                 "idleTimeoutMinutes": 15, "attachUrl": f"http://attach-{hash_}.{self.host}", **more,
             }
         self.tell()
@@ -140,7 +140,7 @@ class MockRouter:
             if hash_ in self.sessions and self.sessions[hash_]["state"] == "creating":
                 self.set(hash_, state="running", lastActivity=ago(), activity={"at": ago(), "source": "resumed"})
 
-        self.set(hash_, state="creating", stage="initializing")
+        self.set(hash_, state="creating", stage="initializing", activity={"at": ago(), "source": "resumed"})
         threading.Thread(target=walk, daemon=True).start()
 
     # Streams

@@ -32,6 +32,8 @@ export class SessionRow {
     #reason = h("p", { class: "row-reason" });
     #state = h("span", { class: "row-state" });
     #again = h("button", { class: "button button-small row-again", type: "button" });
+    /** Shows that the row can be clicked; the row's link is what is clicked. */
+    #open = h("span", { class: "button button-small row-open", "aria-hidden": "true" });
     #more = h("button", { class: "icon-button", type: "button", "aria-haspopup": "menu", "aria-expanded": "false" }, icon("more"));
     element;
 
@@ -61,7 +63,7 @@ export class SessionRow {
                     this.#work),
                 this.#reason),
             h("div", { class: "row-side" }, this.#state, h("span", { class: "row-when" }, this.#ago, this.#kept)),
-            h("div", { class: "row-actions" }, this.#again, this.#more));
+            h("div", { class: "row-actions" }, this.#open, this.#again, this.#more));
         this.update(session, pending, true);
     }
 
@@ -95,6 +97,8 @@ export class SessionRow {
         ].filter(Boolean).join(" · "));
         setText(this.#reason, state === "failed" ? session.failure?.message ?? "" : "");
         setText(this.#again, state === "failed" ? t("action.retry") : state === "stopped" ? t("action.start") : "");
+        setText(this.#open, t("action.open"));
+        this.#open.hidden = state !== "running";
         this.#again.hidden = state !== "failed" && state !== "stopped";
         setAttribute(this.#again, "aria-label",
             t(state === "failed" ? "action.retryNamed" : "action.startNamed", { title }));

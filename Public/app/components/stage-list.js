@@ -106,9 +106,11 @@ export class StageList {
     #times() {
         stages.forEach((stage, index) => {
             const began = this.#began.get(stage);
-            const next = stages.slice(index + 1).map((one) => this.#began.get(one)).find((at) => at !== undefined);
+            // A stage that passed between two looks has no time of its own, and must not count as its neighbour's.
+            const after = stages[index + 1];
+            const next = after ? this.#began.get(after) : this.#ended ?? undefined;
             const { item, time } = /** @type {any} */ (this.#items.get(stage));
-            const end = next ?? this.#ended ?? (item.dataset.state === "now" ? Date.now() : null);
+            const end = next ?? (item.dataset.state === "failed" ? this.#ended : item.dataset.state === "now" ? Date.now() : null);
             const known = began !== undefined && end !== null && item.dataset.state !== "todo";
             setText(time, known ? duration(end - began, item.dataset.state !== "now") : "");
         });

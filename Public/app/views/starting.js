@@ -10,8 +10,8 @@ import { repositoryName } from "../repository.js";
 import { applySession, repositoryOf, stages } from "../sessions.js";
 import { store } from "../store.js";
 import { readEvents } from "../stream.js";
-import { maybe, t } from "../text.js";
-import { duration, eachSecond } from "../time.js";
+import { t } from "../text.js";
+import { duration, eachSecond, moment } from "../time.js";
 
 /**
  * @typedef {import("../types.js").Session} Session
@@ -84,8 +84,9 @@ class StartingScreen {
         if (session.state === "running") return this.#open(session.url);
         if (session.state === "failed") return this.#fail(session.failure ?? null);
         if (session.state === "creating") {
-            this.#began = Date.parse(session.activity?.at ?? session.createdAt ?? "") || Date.now();
-            if (Date.now() - this.#began > 3_600_000) this.#began = Date.now();
+            // Known exactly only while the order to start is the last thing that happened.
+            const ordered = /^(created|resumed)$/.test(session.activity?.source ?? "");
+            this.#began = (ordered && moment(session.activity?.at)) || Date.now();
             return this.#follow();
         }
         return this.#resume(session);
@@ -193,9 +194,8 @@ class StartingScreen {
             return false;
         }
         if (name === "progress") {
+            // The message says the same as the stage's name, in one language only; the log says more.
             this.#stages.reach(value.stage, true);
-            const own = maybe(`stage.${value.stage}`, "");
-            setText(this.#message, value.message && value.message !== own ? String(value.message) : "");
         } else if (name === "state_change") {
             if (value.state === "stopped") {
                 this.#stopped();
@@ -252,6 +252,8 @@ class StartingScreen {
     #fail(failure) {
         this.#stages.fail();
         this.#show("failed", t("start.failed"));
+        // Somebody who comes when all is over sees no stages: where it failed is in the reason.
+        this.#stages.element.hidden = this.#stages.current === null;
         const log = failure?.log?.trimEnd();
         fill(this.#problem,
             h("p", { class: "start-cause" }, failure?.message || t("error.unavailable")),
