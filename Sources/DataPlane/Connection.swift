@@ -56,15 +56,24 @@ final class Connection {
 
     /// Waits until there are bytes of another request; false when the connection is to be closed.
     private func hasNextRequest() async -> Bool {
-        if let input, !input.isEmpty { return true }
-        guard !worker.isDraining else { return false }
-        if stream.isReadable { return true }
         let deadline = worker.executor.now.advanced(seconds: worker.settings.idleSeconds)
-        while !stream.isReadable {
+        while true {
+            if let input, !input.isEmpty { return true }
+            guard !worker.isDraining else { return false }
+            if stream.isReadable {
+                let buffer = input ?? worker.executor.buffers.take()
+                input = buffer
+                switch stream.receive(into: buffer.room) {
+                case .moved(let count):
+                    buffer.produced(count)
+                    return true
+                case .wouldBlock: releaseInputIfEmpty()
+                case .endOfStream, .failed: return false
+                }
+            }
             stream.interest = [.read, .hangUp]
-            if await waiter.wait(until: deadline) == .deadline || worker.isDraining { return false }
+            if await waiter.wait(until: deadline) == .deadline { return false }
         }
-        return true
     }
 
     func releaseInputIfEmpty() {

@@ -284,7 +284,7 @@ extension Exchange {
                         let bytes = UnsafeRawBufferPointer(rebasing: buffer.bytes[..<count])
                         try HeadParser.parse(
                             bytes, into: &response, answering: request.method,
-                            upgradeRequested: request.upgrade == .webSocket)
+                            upgradeRequested: request.upgrade == .webSocket, limits: responseLimits)
                         responseScanner.reset()
                         if response.status < 200, response.upgrade == .none {
                             relayInterim(bytes)

@@ -21,6 +21,8 @@ final class Exchange {
     unowned let worker: Worker
     var request = RequestHead()
     var response = ResponseHead()
+    let requestLimits: HeadLimits
+    let responseLimits: HeadLimits
     var requestScanner: HeadScanner
     var responseScanner: HeadScanner
     /// Client to session, session to client.
@@ -45,11 +47,11 @@ final class Exchange {
     init(worker: Worker) {
         self.worker = worker
         let settings = worker.settings
-        requestScanner = HeadScanner(
-            limits: HeadLimits(
-                line: settings.requestLineLimit, head: settings.requestHeadLimit, fields: settings.requestFieldLimit))
-        responseScanner = HeadScanner(
-            limits: HeadLimits(line: 8 << 10, head: settings.responseHeadLimit, fields: 500))
+        requestLimits = HeadLimits(
+            line: settings.requestLineLimit, head: settings.requestHeadLimit, fields: settings.requestFieldLimit)
+        responseLimits = HeadLimits(line: 8 << 10, head: settings.responseHeadLimit, fields: 500)
+        requestScanner = HeadScanner(limits: requestLimits)
+        responseScanner = HeadScanner(limits: responseLimits)
     }
 
     /// Gives back everything borrowed.
@@ -173,58 +175,37 @@ final class Exchange {
         return (route, worker.gatekeeper.decide(route, request, in: bytes, peer: connection.peer))
     }
 
-    /// Reads and parses one head; false if the client left before one was complete.
+    /// Reads and parses one head, whose first bytes are there; false if the client left before it was complete.
     private func readHead(on connection: Connection) async throws(Refusal) -> Bool {
-        let stream = connection.stream
-        let input = connection.input ?? worker.executor.buffers.take()
-        connection.input = input
-        var deadline = Deadline.never
+        let input = connection.input!
+        let deadline = worker.executor.now.advanced(seconds: worker.settings.headSeconds)
+        startedAt = ClockText.microseconds()
         while true {
-            if !input.isEmpty {
-                if deadline == .never {
-                    startedAt = ClockText.microseconds()
-                    deadline = worker.executor.now.advanced(seconds: worker.settings.headSeconds)
+            do throws(WireError) {
+                if let count = try requestScanner.scan(input.bytes) {
+                    try HeadParser.parse(
+                        UnsafeRawBufferPointer(rebasing: input.bytes[..<count]), into: &request,
+                        limits: requestLimits)
+                    return true
                 }
-                do throws(WireError) {
-                    if let count = try requestScanner.scan(input.bytes) {
-                        try HeadParser.parse(
-                            UnsafeRawBufferPointer(rebasing: input.bytes[..<count]), into: &request)
-                        return true
-                    }
-                } catch {
-                    throw .malformed(error)
-                }
-                if input.room.isEmpty {
-                    input.compact()
-                    if input.room.isEmpty, !input.grow(limit: worker.settings.requestHeadLimit + (1 << 10)) {
-                        throw .malformed(.headTooLarge)
-                    }
+            } catch {
+                throw .malformed(error)
+            }
+            if input.room.isEmpty {
+                input.compact()
+                if input.room.isEmpty, !input.grow(limit: worker.settings.requestHeadLimit + (1 << 10)) {
+                    throw .malformed(.headTooLarge)
                 }
             }
-            switch stream.receive(into: input.room) {
+            switch connection.stream.receive(into: input.room) {
             case .moved(let count): input.produced(count)
             case .endOfStream, .failed: return false
             case .wouldBlock:
-                if input.isEmpty {
-                    // A spurious edge: the wait for a request goes on, without a buffer.
-                    connection.releaseInputIfEmpty()
-                    return try await waitForFirstByte(on: connection)
-                }
-                stream.interest = [.read, .hangUp]
+                connection.stream.interest = [.read, .hangUp]
                 if await connection.waiter.wait(until: deadline) == .deadline { throw .timedOut }
                 if worker.isPastDrain { return false }
             }
         }
-    }
-
-    private func waitForFirstByte(on connection: Connection) async throws(Refusal) -> Bool {
-        let deadline = worker.executor.now.advanced(seconds: worker.settings.idleSeconds)
-        while !connection.stream.isReadable {
-            if worker.isDraining { return false }
-            connection.stream.interest = [.read, .hangUp]
-            if await connection.waiter.wait(until: deadline) == .deadline { return false }
-        }
-        return try await readHead(on: connection)
     }
 
     private func report(

@@ -16,13 +16,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from peers import HOST, HAProxy, Nginx, Origin, Ours  # noqa: E402
-from streams import StreamOrigin, events, echo, bulk  # noqa: E402
+from streams import HOST as STREAM_HOST  # noqa: E402
+from streams import StreamOrigin, bulk, echo, events  # noqa: E402
 
 BROWSER = {
     "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
@@ -65,8 +65,8 @@ def requests(target, **options):
     return work, "µs/request", "requests/s"
 
 
-def head(peer, method, target, fields):
-    lines = [f"{method} {target} HTTP/1.1", f"Host: {HOST}"]
+def head(peer, method, target, fields, host=HOST):
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {host}"]
     lines += [f"{name}: {value}" for name, value in {**BROWSER, **peer.fields(), **fields}.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
@@ -93,7 +93,7 @@ def upload(peer, chunked=False):
     fields = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": 256 << 20}
     before, start = peer.process.cpu(), time.monotonic()
     with socket.create_connection(("127.0.0.1", peer.port)) as connection:
-        connection.sendall(head(peer, "POST", "/upload", {"Connection": "close", **fields}))
+        connection.sendall(head(peer, "POST", "/upload", {"Connection": "close", **fields}, STREAM_HOST))
         for _ in range(256):
             if chunked:
                 for offset in range(0, len(piece), 32 << 10):

@@ -109,7 +109,6 @@ class Origin:
   server {{
     listen 127.0.0.1:{self.port} reuseport backlog=4096; root {files};
     location = /small {{ default_type application/json; return 200 '{{"healthy":true,"version":"1.0.0"}}'; }}
-    location = /upload {{ client_body_buffer_size 64k; return 200 "ok"; }}
   }}""")
         wait_for(self.port)
 
@@ -206,6 +205,7 @@ class Nginx:
     location / {{
       proxy_pass http://streams; proxy_http_version 1.1; proxy_set_header Connection $connection_upgrade;
       proxy_set_header Upgrade $http_upgrade; proxy_set_header Host $host; proxy_buffering off;
+      proxy_request_buffering off;
       proxy_read_timeout 1h;
     }}
   }}

@@ -1,6 +1,7 @@
 internal import Assets
 internal import DataPlane
 internal import FoundationEssentials
+internal import Glibc
 internal import Identity
 internal import LinuxIO
 internal import Logging
@@ -32,6 +33,7 @@ enum Server {
     }
 
     private static func serve(_ settings: Settings, log: LogWriter, logger: Logger) async throws {
+        raiseDescriptorLimit()
         let readiness = Readiness()
         let registry = MetricRegistry()
         let identity = try identityPolicy(settings, logger)
@@ -218,6 +220,14 @@ enum Server {
             throw .system(call: "inet_pton", Errno(code: 22))
         }
         return address
+    }
+
+    /// As many connections as the system allows: the soft limit is for programs that use select(2).
+    private static func raiseDescriptorLimit() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
     private static func milliseconds(since start: ContinuousClock.Instant, _ clock: ContinuousClock) -> Int64 {
