@@ -31,6 +31,9 @@ struct APIError: Error, Sendable {
     static let notReady = Self(
         .serviceUnavailable, "directory_not_ready", "The list of sessions is still being read. Try again in a moment.",
         headers: [.retryAfter: "2"])
+    static let tooManyRequests = Self(
+        .tooManyRequests, "too_many_requests", "You ask faster than this installation allows. Wait a second.",
+        headers: [.retryAfter: "1"])
     static let tooManyStreams = Self(
         .tooManyRequests, "too_many_streams", "You have too many event streams open. Close a tab and try again.",
         headers: [.retryAfter: "5"])

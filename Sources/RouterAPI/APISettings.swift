@@ -19,6 +19,8 @@ package struct APISettings: Sendable {
     package var idle: IdleSettings
     /// Event streams that one identity may hold.
     package var maximumStreams: Int
+    /// Requests to the API that one identity may make per second; zero is no limit.
+    package var requestsPerSecond: Int
     /// Value of X-Admin-Secret that opens the admin endpoints (ADMIN_SECRET).
     package var adminSecret: String?
     /// So often an event stream says that it lives.
@@ -32,6 +34,7 @@ package struct APISettings: Sendable {
         version: String, scheme: String, domain: String, routeSuffix: String = "", attachPrefix: String = "attach-",
         attachDomain: String? = nil, repositories: RepositoryURLPolicy = RepositoryURLPolicy(),
         limits: SessionLimits = SessionLimits(), idle: IdleSettings = IdleSettings(), maximumStreams: Int = 64,
+        requestsPerSecond: Int = 256,
         adminSecret: String? = nil, pingInterval: Duration = .seconds(15), settleTime: Duration = .seconds(2),
         agentDirectory: @escaping @Sendable (Session) -> String? = { _ in "/home/opencode/repo" }
     ) {
@@ -45,6 +48,7 @@ package struct APISettings: Sendable {
         self.limits = limits
         self.idle = idle
         self.maximumStreams = maximumStreams
+        self.requestsPerSecond = requestsPerSecond
         self.adminSecret = adminSecret
         self.pingInterval = pingInterval
         self.settleTime = settleTime

@@ -21,6 +21,8 @@ package struct RouterAPI: Sendable {
     let presenter: SessionPresenter
     let starts = Starts()
     let streams: StreamLimiter
+    private let requests: RateLimiter
+    private let started = ContinuousClock.now
 
     /// - Parameters:
     ///   - branches: asks remotes for their branches; nil leaves that to the clone.
@@ -46,6 +48,7 @@ package struct RouterAPI: Sendable {
         self.audit = AuditLog(logger: audit)
         presenter = SessionPresenter(settings: settings)
         streams = StreamLimiter(limit: settings.maximumStreams)
+        requests = RateLimiter(rate: settings.requestsPerSecond)
     }
 
     /// Answers one request; every failure is an answer, too.
@@ -71,6 +74,7 @@ package struct RouterAPI: Sendable {
     private func perform(_ operation: Operation, _ request: APIRequest) async throws(APIError) -> APIResponse {
         if operation == .adminSessions, isAdmin(request) { return try listEverything(request) }
         guard let caller = request.caller else { throw .signInRequired }
+        guard requests.admits(caller.email, at: started.duration(to: .now)) else { throw .tooManyRequests }
         switch operation {
         case .version: return .json(["name": "opencode-router", "version": .string(settings.version)])
         case .me: return me(caller)

@@ -87,6 +87,7 @@ enum Server {
         let courier = FirstPromptCourier(
             directory: parts.directory, runtime: parts.runtime, agent: parts.agent,
             report: { event in report(event, to: logger) })
+        let titles = TitleKeeper(directory: parts.directory, runtime: parts.runtime, agent: parts.agent)
         let responder = OperationsResponder(
             workers: plane.telemetry, registry: registry, readiness: readiness, version: Version.current, log: log)
         await operations.serve(responder)
@@ -115,6 +116,7 @@ enum Server {
                 .init(service: LoopService("access log") { await writeAccessLog(of: plane) }),
                 .init(service: LoopService("idle sweep") { await sweeper.run() }),
                 .init(service: LoopService("first prompts") { await courier.run() }),
+                .init(service: LoopService("titles") { await titles.run() }),
                 .init(service: DrainService(plane: plane, readiness: readiness, limit: settings.operations.drain)),
             ],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: Logger(label: "lifecycle"))
@@ -194,6 +196,7 @@ enum Server {
                 perUser: settings.sessions.perUser ?? 0, runningPerUser: settings.sessions.runningPerUser ?? 0,
                 runningTotal: settings.sessions.runningInTotal ?? 0),
             idle: idleSettings(settings.sessions), maximumStreams: settings.limits.streamsPerUser,
+            requestsPerSecond: settings.limits.requestsPerSecondPerUser,
             adminSecret: settings.identity.adminSecret, agentDirectory: parts.agentDirectory)
     }
 

@@ -192,10 +192,11 @@ enum SettingTable {
         .init(
             "MAX_CONNECTIONS_PER_WORKER", positive, .limits, default: "10000", "Client connections of one worker."),
         .init(
-            "MAX_STREAMS_PER_USER", positive, .limits, default: "64", "Event streams one user may hold on one worker."),
+            "MAX_STREAMS_PER_USER", positive, .limits, default: "64", "Event streams of the API that one user may hold."
+        ),
         .init(
             "MAX_REQUESTS_PER_SECOND_PER_USER", positive, .limits, default: "256",
-            "Requests of one user in a second on one worker."),
+            "Requests to the API that one user may make in a second."),
     ]
 
     private static let development: [SettingDeclaration] = [
