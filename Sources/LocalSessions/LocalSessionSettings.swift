@@ -31,6 +31,8 @@ package struct LocalSessionSettings: Sendable {
     package var stopGrace: Duration = .seconds(5)
     /// Between two questions whether a starting agent is healthy.
     package var probeInterval: Duration = .milliseconds(100)
+    /// How many sessions are cloned and started at the same time; more wait for their turn.
+    package var startsAtOnce = 8
     /// How often a session that is in use is looked through for work that is in its folder only.
     package var inspectionInterval: Duration = .seconds(60)
     /// At most this often is a session's activity alone written to the disk.

@@ -11,8 +11,10 @@ extension LocalSessions {
         guard let entry = entries[id] else { return nil }
         let run = RandomHex.make(bytes: 16)
         let family = ProcessFamily(mark: "\(ChildEnvironment.runName)=\(run)", leader: nil)
+        setState(.creating(.initializing), of: id)
+        guard await takeTurn(id, until: request) else { return nil }
+        defer { giveTurnBack(id) }
         do throws(SessionFailure) {
-            setState(.creating(.initializing), of: id)
             do throws(DiskError) {
                 try Folder.make(folder(id).path)
             } catch {
@@ -34,6 +36,29 @@ extension LocalSessions {
             }
             return error
         }
+    }
+
+    /// Waits until few enough sessions are starting; false if the request came first.
+    private func takeTurn(_ id: SessionID, until request: OneShot<Void>) async -> Bool {
+        if turns.count >= settings.startsAtOnce {
+            let turn = OneShot<Void>()
+            queue.append((id, turn))
+            await race(request) { _ = await turn.wait() }
+            queue.removeAll { $0.turn === turn }
+            // Both may have come: then the turn is ours to give on.
+            if request.isFulfilled, turn.isFulfilled { giveTurnBack(id) }
+        } else {
+            turns.insert(id)
+        }
+        return !request.isFulfilled
+    }
+
+    /// Lets the next session start; nothing happens if this one has no turn.
+    private func giveTurnBack(_ id: SessionID) {
+        guard turns.remove(id) != nil, !queue.isEmpty else { return }
+        let next = queue.removeFirst()
+        turns.insert(next.id)
+        next.turn.fulfil(())
     }
 
     private func repositoryAccess(_ entry: Entry) throws(SessionFailure) -> GitAccess? {
@@ -110,6 +135,7 @@ extension LocalSessions {
     }
 
     /// Runs `work`, cancelled when the request comes; waits for its end in any case.
+    @discardableResult
     private nonisolated func race<Value: Sendable>(
         _ request: OneShot<Void>, _ work: @escaping @Sendable () async -> Value
     ) async -> Value? {
@@ -247,6 +273,7 @@ extension LocalSessions {
         if let end = process.end.value { return .exited(end, wasReady: false) }
         guard ready else { return .notReady }
         portsInUse.remove(endpoint.port)
+        giveTurnBack(id)
         setState(.running(endpoint), of: id)
         logger.info("session runs", metadata: ["session": "\(id)", "port": "\(endpoint.port)"])
         // Cancelled and waited for at the end of this function.

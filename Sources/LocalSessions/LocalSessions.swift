@@ -44,6 +44,9 @@ package actor LocalSessions: SessionRuntime {
     var entries: [SessionID: Entry] = [:]
     /// Ports given to agents that do not listen yet.
     var portsInUse: Set<UInt16> = []
+    /// Sessions that are starting now, and those that wait for their turn, first come first.
+    var turns: Set<SessionID> = []
+    var queue: [(id: SessionID, turn: OneShot<Void>)] = []
 
     private let executor: ThreadExecutor
     private let file: StateFile
@@ -79,21 +82,28 @@ package actor LocalSessions: SessionRuntime {
             }
             directory = path
             settings.stateDirectory = path
-            try Folder.make(directory + "/sessions")
-            try Folder.make(directory + "/trash")
-            // One that was made by hand may be open to others; repositories and conversations are in it.
-            guard chmod(directory, 0o700) == 0 else { throw DiskError("protect \(directory)") }
+            // The directory itself may have been made by somebody else, for others too; what is in these is not for them.
+            for folder in [directory + "/sessions", directory + "/trash"] {
+                try Folder.make(folder)
+                guard chmod(folder, 0o700) == 0 else { throw DiskError("protect \(folder)") }
+            }
         } catch {
             throw .disk(message: error.sentence)
         }
         lock = try DirectoryLock(directory)
         file = StateFile(path: directory + "/state.json")
         secrets = try LocalSecrets(directory + "/secrets.json")
-        let state = try file.load() ?? LocalState(instance: RandomHex.make(bytes: 16), sessions: [])
-        do throws(DiskError) {
-            try file.save(state)
-        } catch {
-            throw .disk(message: error.sentence)
+        let state: LocalState
+        if let stored = try file.load() {
+            // Not written again: on a full disk too a router has to start, so that sessions can be deleted.
+            state = stored
+        } else {
+            state = LocalState(instance: RandomHex.make(bytes: 16), sessions: [])
+            do throws(DiskError) {
+                try file.save(state)
+            } catch {
+                throw .disk(message: error.sentence)
+            }
         }
         instance = state.instance
         for record in state.sessions {
@@ -135,18 +145,24 @@ package actor LocalSessions: SessionRuntime {
             logger.notice("processes of an earlier router are ended", metadata: ["count": "\(count)"])
             if await !family.killAll() { logger.error("processes of an earlier router do not end") }
         }
-        for name in FolderListing.names(of: settings.stateDirectory + "/trash") {
+        let trash = FolderListing.names(of: settings.stateDirectory + "/trash")
+        if !trash.isEmpty { Task { await self.empty(trash) } }
+        for id in entries.keys {
+            entries[id]?.record.leader = nil
+            if entries[id]?.wanted == .deleted { wake(id) }
+        }
+        logger.info("local sessions are ready", metadata: ["sessions": "\(entries.count)"])
+    }
+
+    /// Removes folders of sessions whose deletion an earlier router did not come to the end of.
+    private func empty(_ trash: [String]) async {
+        for name in trash {
             let path = "\(settings.stateDirectory)/trash/\(name)"
             let remains = await onOwnThread { TreeRemoval.remove(path) }
             if let first = remains.first {
                 logger.warning("a deleted session's folder stays", metadata: ["reason": "\(first.sentence)"])
             }
         }
-        for id in entries.keys {
-            entries[id]?.record.leader = nil
-            if entries[id]?.wanted == .deleted { wake(id) }
-        }
-        logger.info("local sessions are ready", metadata: ["sessions": "\(entries.count)"])
     }
 
     /// Stops every session and ends `changes()`; nothing can be ordered any more.

@@ -242,4 +242,32 @@ struct LifeTests {
                 == UnsavedWork(hasUncommittedChanges: false, unpushedCommits: 0))
         await again.shutDown()
     }
+
+    @Test("Many sessions at once start a few at a time, in the order in which they came")
+    func queue() async throws {
+        let bench = try Bench()
+        try await bench.repository("one")
+        var settings = bench.settings()
+        settings.startsAtOnce = 2
+        let runtime = try await bench.open(settings)
+        var watcher = Watcher(runtime)
+        _ = await watcher.next()
+        for id in 1...10 {
+            try await runtime.create(
+                bench.specification(id.isMultiple(of: 2) ? bench.file("one") : nil, id: UInt64(id)))
+        }
+        // One that gives up while it waits holds up nobody.
+        try await runtime.stop(SessionID(rawValue: 9), reason: "a test")
+        var order: [SessionID] = []
+        while watcher.sessions.values.count(where: { $0.state.name == "running" }) < 9 {
+            guard case .updated(let session) = try #require(await watcher.next()) else { continue }
+            if case .creating(.configuring) = session.state { order.append(session.id) }
+            let starting = watcher.sessions.values.count { session in
+                if case .creating(let stage) = session.state { stage != .initializing } else { false }
+            }
+            #expect(starting <= 2)
+        }
+        #expect(order.map(\.rawValue) == [1, 2, 3, 4, 5, 6, 7, 8, 10])
+        await runtime.shutDown()
+    }
 }
