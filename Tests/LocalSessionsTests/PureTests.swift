@@ -91,4 +91,26 @@ struct PureTests {
         #expect(
             GitAccess(token: "abc", to: try policy.check("https://github.com/a"))?.environment["GITHUB_TOKEN"] == "abc")
     }
+
+    @Test("Every code of a failure is explained to people, and no other is")
+    func documentation() throws {
+        let root = Bench.support + "/../.."
+        func text(_ path: String) throws -> String {
+            String(decoding: try SmallFile.contents(of: root + path, limit: 1 << 20), as: UTF8.self)
+        }
+        var used: Set<String> = []
+        for folder in ["", "/Git", "/Disk", "/Processes"] {
+            let path = "/Sources/LocalSessions" + folder
+            for name in FolderListing.names(of: root + path) where name.hasSuffix(".swift") {
+                let pattern = /(?:code: |refuse: |: )"([a-z]+(?:_[a-z]+)+)"/
+                used.formUnion(try text(path + "/" + name).matches(of: pattern).map { String($0.1) })
+            }
+        }
+        // The names of a format's members are none.
+        used.subtract(["state_dir"])
+        let table = try #require(try text("/docs/local-sessions.md").split(separator: "## Why a session failed").last)
+        let explained = Set(table.matches(of: /`([a-z]+(?:_[a-z]+)+)`/).map { String($0.1) })
+        #expect(used.subtracting(explained).isEmpty)
+        #expect(explained.subtracting(used).isEmpty)
+    }
 }
