@@ -48,7 +48,8 @@ docs: dependencies ## Write docs/configuration.md from the settings' declaration
 	@$(BUILD) --product opencode-router
 	@$$($(BUILD) --show-bin-path)/opencode-router reference > docs/configuration.md
 
-bench: build test-dependencies ## Measure the proxy against a plain upstream on this machine.
+bench: build test-dependencies ## Compare the proxy with HAProxy and nginx on this machine.
+	@Tests/Support/install.sh packages bench
 	@$(VENV)/bin/python Tests/Bench/bench.py $(BINARY)
 
 clean: ## Remove what building made.

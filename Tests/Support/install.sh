@@ -1,11 +1,12 @@
 #!/bin/bash
-# Installs what is missing: `install.sh packages build|test` Debian packages, `install.sh python FOLDER` a virtual
+# Installs what is missing: `install.sh packages build|test|bench` Debian packages, `install.sh python FOLDER` a virtual
 # environment with the test tools. Installs nothing that is there already.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 build_packages=(git pkg-config libssl-dev zlib1g-dev libbrotli-dev)
 test_packages=(python3 python3-venv curl binutils chromium node-typescript)
+bench_packages=(haproxy nginx-light wrk)
 
 retry() {
     # Package mirrors fail now and then; a broken one fails three times.
@@ -45,12 +46,32 @@ python() {
     echo "installing the test tools into $folder" >&2
     python3 -m venv "$folder"
     retry "$folder/bin/pip" install -q --disable-pip-version-check -r Tests/requirements.txt
+    checker "$folder"
     echo "$wanted" > "$folder/installed"
+}
+
+# Prometheus's checker out of its Debian package, without installing the service; its test is skipped without it.
+checker() {
+    local target
+    target=$(realpath "$1")/bin
+    if command -v promtool >/dev/null; then return 0; fi
+    (
+        scratch=$(mktemp -d)
+        trap 'rm -rf "$scratch"' EXIT
+        cd "$scratch"
+        apt-get download -qq prometheus >/dev/null 2>&1 || {
+            as_root apt-get update -qq
+            apt-get download -qq prometheus >/dev/null 2>&1
+        }
+        dpkg -x prometheus_*.deb .
+        cp usr/bin/promtool "$target/"
+    ) || echo "promtool could not be had; the test that asks it is skipped" >&2
 }
 
 case "$1 $2" in
     "packages build") packages "${build_packages[@]}" ;;
     "packages test") packages "${test_packages[@]}" ;;
+    "packages bench") packages "${bench_packages[@]}" ;;
     python\ *) python "$2" ;;
-    *) echo "usage: install.sh packages build|test, install.sh python FOLDER" >&2; exit 2 ;;
+    *) echo "usage: install.sh packages build|test|bench, install.sh python FOLDER" >&2; exit 2 ;;
 esac
