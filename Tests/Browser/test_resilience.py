@@ -21,6 +21,36 @@ def test_a_lost_stream_comes_back_with_what_was_missed(seeded: MockRouter, open_
     expect(row(page, "Missed meanwhile")).to_be_visible()
 
 
+def test_a_hidden_tab_gives_its_connection_back(seeded: MockRouter, open_page):
+    page = open_page("about:blank", wait=False)
+    page.clock.install()
+    page.goto(seeded.url)
+    page.clock.run_for(1000)
+    expect(page.locator(".row")).to_have_count(7)
+
+    def show(hidden: bool):
+        page.evaluate("""hidden => {
+            Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden });
+            document.dispatchEvent(new Event('visibilitychange'));
+        }""", hidden)
+
+    assert seeded.streams == 1
+    show(True)
+    page.clock.run_for(61_000)
+    # The scripted router notices a closed connection when it next writes to it.
+    seeded.add("https://github.com/acme/new", "missed", "stopped", title="Missed meanwhile")
+    for _ in range(50):
+        if seeded.streams == 0:
+            break
+        seeded.tell()
+        page.wait_for_timeout(20)
+    assert seeded.streams == 0
+    show(False)
+    page.clock.run_for(1000)
+    expect(row(page, "Missed meanwhile")).to_be_visible()
+    assert seeded.streams == 1
+
+
 def test_a_short_gap_is_not_worth_a_word(seeded: MockRouter, open_page):
     page = open_page(seeded.url)
     expect(page.locator(".row")).to_have_count(7)

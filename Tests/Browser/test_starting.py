@@ -152,6 +152,16 @@ def test_a_failed_session_host_leads_to_the_picker(mock: MockRouter, open_page):
     expect(page.locator(".start-cause")).to_have_text(CLONE_FAILURE["message"])
 
 
+def test_a_waking_session_leads_to_its_progress_and_back_to_its_address(mock: MockRouter, open_page):
+    mock.hold.clear()
+    hash_ = mock.add(SHOP, "work", "stopped")
+    page = open_page(f"http://{hash_}.{mock.host}/some/file?line=3")
+    page.get_by_role("link", name="Show progress").click()
+    expect(page.locator("[aria-current=step]")).to_be_visible()
+    mock.hold.set()
+    expect(page.locator("#path")).to_have_text("/some/file?line=3")
+
+
 def test_a_wake_that_fails_says_so(mock: MockRouter, open_page):
     mock.fail_next = CLONE_FAILURE
     hash_ = mock.add(SHOP, "work", "stopped")

@@ -225,7 +225,9 @@ export class SessionComposer extends HTMLElement {
         /** @type {Map<string, number>} */
         const used = new Map();
         for (const session of store.state.sessions.values()) {
-            if (session.repoUrl) used.set(session.repoUrl, Math.max(used.get(session.repoUrl) ?? 0, activityOf(session) ?? 0));
+            // What could not even be fetched is no suggestion.
+            if (!session.repoUrl || session.state === "failed") continue;
+            used.set(session.repoUrl, Math.max(used.get(session.repoUrl) ?? 0, activityOf(session) ?? 0));
         }
         const recent = [...used].sort((one, other) => other[1] - one[1]).map(([value]) => ({
             value, label: repositoryName(value), note: t("form.repository.recent"),

@@ -15,6 +15,8 @@ import { SessionRow } from "./session-row.js";
 
 /** Below this number a filter is only furniture. */
 const filterFrom = 5;
+/** So many rows are made in one turn. */
+const atOnce = 50;
 
 export class SessionList extends HTMLElement {
     /** @type {Map<string, SessionRow>} */
@@ -23,7 +25,10 @@ export class SessionList extends HTMLElement {
     #sections = /** @type {any} */ ({});
     /** @type {Record<Group | "all", HTMLButtonElement>} */
     #chips = /** @type {any} */ ({});
-    #topRank = 0;
+    /** The first look at a long list comes in pieces, so that the page answers meanwhile. */
+    #filling = true;
+    /** @type {number | undefined} */
+    #timer;
     #words = "";
     /** @type {Group | "all"} */
     #only = "all";
@@ -118,8 +123,7 @@ export class SessionList extends HTMLElement {
         const warning = loadError ?? (stale ? t("list.stale") : "");
         setText(this.#error, warning);
         this.#error.hidden = warning === "";
-        if (!loaded || (sessions === this.#seen && pending === this.#seenPending)) return;
-        const first = this.#seen === null;
+        if (!loaded || (sessions === this.#seen && pending === this.#seenPending && !this.#filling)) return;
         this.#seen = sessions;
         this.#seenPending = pending;
         for (const [hash, row] of this.#rows) {
@@ -128,41 +132,68 @@ export class SessionList extends HTMLElement {
             row.element.remove();
             this.#rows.delete(hash);
         }
-        const list = [...sessions.values()];
-        // Oldest first, so that the newest, placed last, ends on top.
-        if (first) list.sort((one, other) => (activityOf(one) ?? 0) - (activityOf(other) ?? 0));
-        for (const session of list) {
-            const order = pending.get(session.hash);
-            const state = shownState(session, order);
-            const group = state === "deleting" ? undefined : groupOf(state);
+        /** @type {import("../types.js").Session[]} */
+        const fresh = [];
+        for (const session of sessions.values()) {
             const row = this.#rows.get(session.hash);
-            if (!row) {
-                const made = new SessionRow(session, order);
-                this.#rows.set(session.hash, made);
-                this.#place(made, group ?? groupOf(session.state));
-                continue;
-            }
-            if (!first && row.session.state !== session.state) {
-                announce(t("announce.state", { title: titleOf(session), state: t(`state.${session.state}`) }));
-            }
-            row.update(session, order);
-            if (group && row.group !== group) this.#place(row, group);
+            if (row) this.#renew(row, session, pending.get(session.hash));
+            else fresh.push(session);
+        }
+        fresh.sort((one, other) => (activityOf(other) ?? 0) - (activityOf(one) ?? 0));
+        if (this.#filling) {
+            for (const session of fresh.splice(0, atOnce)) this.#add(session, pending.get(session.hash), "last");
+            this.#filling = fresh.length > 0;
+            if (this.#filling && this.#timer === undefined) this.#timer = window.setTimeout(() => this.#goOn());
+        } else {
+            for (const session of fresh.reverse()) this.#add(session, pending.get(session.hash), "first");
         }
         this.#show();
     }
 
+    #goOn() {
+        this.#timer = undefined;
+        if (this.isConnected) this.#update();
+    }
+
     /**
-     * Puts a row on top of a group, keeping the focus that may be in it.
+     * @param {import("../types.js").Session} session
+     * @param {import("../types.js").Pending | undefined} order
+     * @param {"first" | "last"} where
+     */
+    #add(session, order, where) {
+        const row = new SessionRow(session, order);
+        this.#rows.set(session.hash, row);
+        const state = shownState(session, order);
+        this.#place(row, groupOf(state === "deleting" ? session.state : state), where);
+    }
+
+    /**
+     * @param {SessionRow} row
+     * @param {import("../types.js").Session} session
+     * @param {import("../types.js").Pending | undefined} order
+     */
+    #renew(row, session, order) {
+        if (row.session.state !== session.state) {
+            announce(t("announce.state", { title: titleOf(session), state: t(`state.${session.state}`) }));
+        }
+        row.update(session, order);
+        const state = shownState(session, order);
+        if (state !== "deleting" && row.group !== groupOf(state)) this.#place(row, groupOf(state), "first");
+    }
+
+    /**
+     * Puts a row into a group, keeping the focus that may be in it.
      *
      * @param {SessionRow} row
      * @param {Group} group
+     * @param {"first" | "last"} where
      */
-    #place(row, group) {
+    #place(row, group, where) {
         const focused = row.element.contains(document.activeElement) ? document.activeElement : null;
-        this.#topRank -= 1;
-        row.rank = this.#topRank;
         row.group = group;
-        this.#sections[group].list.prepend(row.element);
+        const { list } = this.#sections[group];
+        if (where === "first") list.prepend(row.element);
+        else list.append(row.element);
         if (focused instanceof HTMLElement) focused.focus({ preventScroll: true });
     }
 

@@ -17,8 +17,6 @@ export class SessionRow {
     session;
     /** @type {Pending | undefined} */
     pending;
-    /** A lower number stands higher in its group. */
-    rank = 0;
     /** @type {import("../sessions.js").Group} */
     group = "stopped";
 
