@@ -74,7 +74,7 @@ let package = Package(
         floor(2, "HTTPClient", ["LinuxIO", "TLS", "HTTPWire"]),
         floor(2, "GitRemote", ["HTTPClient"]),
         // Floor 3
-        floor(3, "RouterAPI", ["Sessions", "Identity", "GitRemote", httpTypes, logging]),
+        floor(3, "RouterAPI", ["Sessions", "Identity", httpTypes, logging]),
         floor(3, "LocalSessions", ["Sessions", "HTTPClient", subprocess, logging]),
         floor(3, "AgentClient", ["Sessions", "HTTPClient"]),
         floor(3, "Observability", ["Telemetry", logging, metrics, metricsCore]),
@@ -105,7 +105,7 @@ let package = Package(
         tests(of: "Assets", ["LinuxIO", "HTTPWire", "Identity", "CZlib", "CBrotli"]),
         tests(of: "HTTPClient", ["LinuxIO", "TLS", "HTTPWire"]),
         tests(of: "GitRemote", ["HTTPClient", "TLS"]),
-        tests(of: "RouterAPI", ["Sessions", "SessionDoubles", "Identity", "GitRemote", httpTypes, logging]),
+        tests(of: "RouterAPI", ["Sessions", "SessionDoubles", "Identity", "HTTPClient", httpTypes, logging]),
         tests(of: "LocalSessions", ["Sessions", "HTTPClient", logging]),
         tests(of: "AgentClient", ["Sessions", "SessionDoubles", "HTTPClient", "DemoAgent", "LinuxIO"]),
         tests(of: "Observability", ["Telemetry", logging, metrics]),
