@@ -181,7 +181,8 @@ enum Server {
         guard let starting = FileManager.default.contents(atPath: folder + "/starting.html"),
             let failed = FileManager.default.contents(atPath: folder + "/failed.html")
         else { throw StartFailure("starting.html and failed.html are not in \(folder) (PUBLIC_DIR)") }
-        return SessionPages.make(starting: Array(starting), failed: Array(failed), hosts: settings.hosts)
+        return SessionPages.make(
+            starting: Array(starting), failed: Array(failed), hosts: settings.hosts, port: settings.listeners.port)
     }
 
     private static func apiSettings(_ settings: Settings, boundPort: UInt16, _ parts: SessionParts) -> APISettings {

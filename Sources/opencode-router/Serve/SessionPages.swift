@@ -6,8 +6,17 @@ internal import Identity
 enum SessionPages {
     /// Fills in where the picker is, and allows each page its own style sheet and script by digest; the script may ask
     /// its own host whether the session is there, and that is all.
-    static func make(starting: [UInt8], failed: [UInt8], hosts: Settings.Hosts) -> DataPlaneSettings.Pages {
-        let picker = "\(hosts.scheme)://\(hosts.routerHosts?.first ?? hosts.authority(boundPort: 0))"
+    ///
+    /// - Parameter port: the main listener's, which addresses carry where the domain follows it.
+    static func make(
+        starting: [UInt8], failed: [UInt8], hosts: Settings.Hosts, port: UInt16
+    ) -> DataPlaneSettings.Pages {
+        var authority = hosts.authority(boundPort: port)
+        if let name = hosts.routerHosts?.first {
+            let port = hosts.followsListener ? port : hosts.domainPort
+            authority = port.map { "\(name):\($0)" } ?? name
+        }
+        let picker = "\(hosts.scheme)://\(authority)"
         let pages = [starting, failed].map { bytes in
             String(decoding: bytes, as: UTF8.self).replacing("{{picker}}", with: picker)
         }
