@@ -13,6 +13,9 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+LOGS = ROOT / ".build" / "test-logs"
+# A crash tells the thread that crashed, not all of them.
+BACKTRACE = {"SWIFT_BACKTRACE": "enable=yes,threads=crashed,limit=30,images=none,registers=none,color=no"}
 PYTEST = [sys.executable, "-m", "pytest", "-q"]
 RELEASE = ["swift", "build", "-c", "release", "--static-swift-stdlib"]
 # Parts in which threads or raw memory meet.
@@ -45,9 +48,15 @@ class Stage:
         except FileNotFoundError as missing:
             output, code = str(missing), -1
         passed, failed = self.count(output, code)
+        LOGS.mkdir(parents=True, exist_ok=True)
+        (LOGS / f"{self.name}.log").write_text(output)
         lines = output.rstrip().splitlines()
-        # All of a failure, the end of a success.
-        print("\n".join(lines[-400:] if failed else lines[-3:]))
+        if failed:
+            # What failed, then what came last; the whole is in the stage's log.
+            telling = re.compile(r"✘|error:|Fatal|crashed|ERROR:|WARNING: ThreadSanitizer|FAILED| at /.*:[0-9]+:[0-9]+$")
+            print("\n".join([line[:500] for line in lines if telling.search(line)][:200]))
+            print(f"--- the end of {LOGS.relative_to(ROOT) / self.name}.log")
+        print("\n".join(line[:500] for line in lines[-150 if failed else -3:]))
         print(f"=== {self.name}: {passed} passed, {failed} failed in {time.monotonic() - start:.0f} s", flush=True)
         return passed, failed
 
@@ -87,7 +96,7 @@ STAGES = [
         "build", ["swift", "build", "--build-tests", "--explicit-target-dependency-import-check", "error"], None,
         {"WARNINGS_AS_ERRORS": "1"}),
     Stage("unit", ["swift", "test", "--explicit-target-dependency-import-check", "error"], swift_testing,
-          {"WARNINGS_AS_ERRORS": "1"}),
+          {"WARNINGS_AS_ERRORS": "1", **BACKTRACE}),
     Stage("release", RELEASE + ["--product", "opencode-router"], None, limit=1800),
     Stage("binary", PYTEST + ["Tests/Binary"], pytest),
     Stage("end-to-end", PYTEST + ["Tests/EndToEnd"], pytest, limit=1800),

@@ -59,17 +59,23 @@ package final class Listener: EventSource {
         descriptor = socket.release()
     }
 
-    deinit { close() }
+    // Nobody can wait for what is being released, and the waiter may be released already.
+    deinit { release() }
 
     package var isOpen: Bool { descriptor >= 0 }
 
     /// Stops listening; connections that the kernel completed but nobody accepted are reset.
     package func close() {
         guard descriptor >= 0 else { return }
+        release()
+        waiter?.resume(.event)
+    }
+
+    private func release() {
+        guard descriptor >= 0 else { return }
         executor.unregister(self, descriptor: descriptor)
         _ = Glibc.close(descriptor)
         descriptor = -1
-        waiter?.resume(.event)
     }
 
     /// Makes accepted connections find a dead peer in about so many seconds; Linux hands a listener's options on.
