@@ -31,8 +31,6 @@ package struct GitRemote: Sendable {
     private let client: HTTPClient
     private let configuration: Configuration
 
-    /// How we introduce ourselves inside the protocol.
-    static let agent = "opencode-router/1"
     /// Some servers speak git only to what calls itself git (GitHub's gists, Bitbucket).
     static let userAgent = "git/2.43.0 (opencode-router)"
 

@@ -128,6 +128,9 @@ package struct ReferenceList: Sendable {
     /// Whether the closing flush packet came.
     package private(set) var isComplete = false
 
+    /// How we introduce ourselves inside the protocol.
+    private static let agent = "opencode-router/1"
+
     package init(maximumReferences: Int) {
         collector = BranchCollector(maximumCount: maximumReferences)
     }
@@ -159,7 +162,7 @@ package struct ReferenceList: Sendable {
     /// The body of the request that lists HEAD and the branches, asking only for what the server offers.
     package static func request(_ capabilities: ServerCapabilities) -> [UInt8] {
         var body = PacketLines.line("command=ls-refs\n")
-        if capabilities.hasAgent { body += PacketLines.line("agent=\(GitRemote.agent)") }
+        if capabilities.hasAgent { body += PacketLines.line("agent=\(Self.agent)") }
         if let format = capabilities.objectFormat { body += PacketLines.line("object-format=\(format)") }
         body += Array("0001".utf8)
         body += PacketLines.line("symrefs\n")

@@ -6,7 +6,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 seconds=${1:?usage: run.sh SECONDS [TARGET...]}
 shift
-[ $# -gt 0 ] || set -- RequestHead ResponseHead Chunks Cookies Host Route Identity Site
+[ $# -gt 0 ] || set -- RequestHead ResponseHead Chunks Cookies Host Route Identity Site Packets URL
 scratch=${FUZZ_SCRATCH:-$(mktemp -d)}
 # Swift's own backtracer would swallow the signal libFuzzer waits for.
 export SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0
@@ -52,6 +52,13 @@ for target in "$@"; do
                 "$sources/Assets/EntityTags.swift" "$sources/Assets/RangeRequest.swift" \
                 "$sources/Assets/RequestPath.swift" "$here/SiteProperties.swift" "$here/FuzzSite.swift" \
                 "$scratch/HTTPWire.o" -o "$scratch/Site" ;;
+        Packets)
+            build -module-name FuzzPackets "$sources/GitRemote/PacketLines.swift" \
+                "$sources/GitRemote/RefAdvertisement.swift" "$sources/GitRemote/RemoteBranches.swift" \
+                "$here/PacketProperties.swift" "$here/FuzzPackets.swift" -o "$scratch/Packets" ;;
+        URL)
+            build -module-name FuzzURL "$sources/HTTPClient/HTTPURL.swift" "$sources/HTTPClient/IPAddress.swift" \
+                "$here/URLProperties.swift" "$here/FuzzURL.swift" -o "$scratch/URL" ;;
         *)
             build -module-name "Fuzz$target" "$sources"/HTTPWire/*.swift "$here/Properties.swift" \
                 "$here/Fuzz$target.swift" -o "$scratch/$target" ;;

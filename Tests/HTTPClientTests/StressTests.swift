@@ -16,7 +16,7 @@ struct StressTests {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<4 {
                 group.addTask {
-                    for _ in 0..<1500 {
+                    for _ in 0..<500 {
                         var request = ClientRequest(.get, try HTTPURL("http://127.0.0.1:\(server.port)/"))
                         request.timeouts = ClientTimeouts(head: .seconds(5), idle: .seconds(5))
                         #expect(try await client.collect(request).text == "okay")
