@@ -169,7 +169,7 @@ extension LocalSessions {
             note(process.identity, of: id)
             let outcome = await watch(id, process, endpoint, until: request)
             if outcome == .stopped || outcome == .notReady {
-                await end(process, family, endpoint, wasReady: isRunning(id))
+                await end(process, family, endpoint)
             }
             // Whatever it started ends with it: shells, servers, and those that left its process group.
             if await !family.killAll() {
@@ -213,10 +213,6 @@ extension LocalSessions {
             code: "agent_exited",
             message: "The agent ended \(wasReady ? "while it ran" : "before it was ready"): \(end.words).",
             hint: hint, log: log)
-    }
-
-    private func isRunning(_ id: SessionID) -> Bool {
-        if case .running = entries[id]?.state { true } else { false }
     }
 
     private func startAgent(
@@ -315,12 +311,10 @@ extension LocalSessions {
     }
 
     /// Ends the agent: it may finish in good order, is then told to exit, and is then killed.
-    private func end(
-        _ process: RunningProgram, _ family: ProcessFamily, _ endpoint: SessionEndpoint, wasReady: Bool
-    ) async {
+    private func end(_ process: RunningProgram, _ family: ProcessFamily, _ endpoint: SessionEndpoint) async {
         let (agent, settings) = (agent, settings)
         // opencode has no handler for SIGTERM: without this its runs and shells would be cut in the middle.
-        if wasReady || process.end.value == nil {
+        if process.end.value == nil {
             await within(settings.disposeTimeout) { await agent.dispose(endpoint) }
         }
         if process.end.value == nil { kill(-process.identity.pid, SIGTERM) }

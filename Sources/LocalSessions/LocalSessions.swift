@@ -319,7 +319,7 @@ package actor LocalSessions: SessionRuntime {
         if let gitToken { entries[id]?.gitToken = gitToken }
         if entry.wanted == .running, entry.driver != nil { return }
         // Not `change`: on a full disk too a session has to start, be it for somebody to delete files in it.
-        entries[id]?.record.activityAt = max(entry.record.activityAt, Timestamp.now.milliseconds)
+        entries[id]?.record.activityAt = Timestamp.now.milliseconds
         entries[id]?.record.activitySource = Activity.Source.resumed.rawValue
         saveOrLog()
         entries[id]?.wanted = .running
@@ -376,7 +376,10 @@ package actor LocalSessions: SessionRuntime {
 
     package func record(_ activity: Activity, of id: SessionID) async throws(SessionRuntimeError) {
         guard let record = entries[id]?.record else { throw .notFound(id) }
-        guard activity.at.milliseconds > record.activityAt else { return }
+        // Signs come from several places and a little out of order; but a moment far ahead is the mark of a clock that
+        // was wrong, and would keep the session in use until then.
+        let isPlausible = record.activityAt <= Timestamp.now.milliseconds + 300_000
+        guard activity.at.milliseconds > record.activityAt || !isPlausible else { return }
         entries[id]?.record.activityAt = activity.at.milliseconds
         entries[id]?.record.activitySource = activity.source.rawValue
         publish(id)

@@ -196,7 +196,8 @@ struct GitTests {
         #expect(
             try await outcome(bench, bench.specification("http://localhost:\(server.port)/one.git")) == nil)
         let pin = try await RemoteAddresses.judge(
-            RepositoryURLPolicy(schemes: ["http"]).check("http://localhost:8080/x"), allowsPrivate: true)
+            RepositoryURLPolicy(schemes: ["http"]).check("http://localhost:8080/x"), allowsPrivate: true,
+            timeout: .seconds(10))
         #expect(pin.pin?.hasPrefix("localhost:8080:") == true)
         await server.stop()
     }

@@ -270,4 +270,26 @@ struct LifeTests {
         #expect(order.map(\.rawValue) == [1, 2, 3, 4, 5, 6, 7, 8, 10])
         await runtime.shutDown()
     }
+
+    @Test("Activity goes forward only, except back from a moment that a wrong clock put far ahead")
+    func clock() async throws {
+        let bench = try Bench()
+        let runtime = try await bench.open(bench.settings("--never-healthy"))
+        var watcher = Watcher(runtime)
+        let specification = bench.specification(nil, branch: "main")
+        try await runtime.create(specification)
+        let id = specification.id
+        func record(_ seconds: Double) async throws -> Timestamp? {
+            let moment = Timestamp.now.advanced(by: .seconds(seconds))
+            try await runtime.record(Activity(at: moment, source: .request), of: id)
+            let stored = await runtime.session(id)?.activity.at
+            return stored == moment ? moment : nil
+        }
+        #expect(try await record(1) != nil)
+        #expect(try await record(-3600) == nil)
+        #expect(try await record(10 * 365 * 86400) != nil)
+        #expect(try await record(2) != nil)
+        _ = try await watcher.wait(for: "creating/readying")
+        await runtime.shutDown()
+    }
 }

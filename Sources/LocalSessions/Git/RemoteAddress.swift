@@ -14,7 +14,9 @@ struct RemoteAddresses: Sendable {
     var settings: [String] { pin.map { ["http.curloptResolve=\($0)"] } ?? [] }
 
     /// Resolves the host and judges every address; one that is not permitted refuses the repository.
-    static func judge(_ url: RepositoryURL, allowsPrivate: Bool) async throws(SessionFailure) -> RemoteAddresses {
+    static func judge(
+        _ url: RepositoryURL, allowsPrivate: Bool, timeout: Duration
+    ) async throws(SessionFailure) -> RemoteAddresses {
         guard url.scheme != "file" else { return RemoteAddresses(pin: nil) }
         let host = url.host.hasPrefix("[") ? String(url.host.dropFirst().dropLast()) : url.host
         let policy: AddressPolicy = allowsPrivate ? .publicAndPrivate : .publicOnly
@@ -23,7 +25,8 @@ struct RemoteAddresses: Sendable {
             return RemoteAddresses(pin: nil)
         }
         let addresses: [IPAddress]
-        switch await onOwnThread({ resolve(host) }) {
+        switch await answer(for: host, within: timeout) {
+        case nil: throw GitProgram.cancelled
         case .success(let found): addresses = found
         case .failure(let problem):
             throw SessionFailure(
@@ -48,6 +51,21 @@ struct RemoteAddresses: Sendable {
     }
 
     private struct ResolverProblem: Error { var reason: String }
+
+    /// What the resolver says; nil if this task is cancelled before. The resolver itself cannot be hurried: a thread
+    /// that nobody waits for any more ends when it does.
+    private static func answer(
+        for host: String, within limit: Duration
+    ) async -> Result<[IPAddress], ResolverProblem>? {
+        let answer = OneShot<Result<[IPAddress], ResolverProblem>>()
+        Task.detached { answer.fulfil(await onOwnThread { resolve(host) }) }
+        let timer = Task {
+            try await Task.sleep(for: limit)
+            answer.fulfil(.failure(ResolverProblem(reason: "the name server does not answer")))
+        }
+        defer { timer.cancel() }
+        return await answer.wait()
+    }
 
     private static func resolve(_ host: String) -> Result<[IPAddress], ResolverProblem> {
         var hints = addrinfo()

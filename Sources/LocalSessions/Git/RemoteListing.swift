@@ -28,7 +28,7 @@ extension RemoteListing {
         for _ in 0...longestChain {
             let url = try check(address, settings.repositories)
             let target = try await RemoteAddresses.judge(
-                url, allowsPrivate: settings.allowsPrivateRepositoryAddresses)
+                url, allowsPrivate: settings.allowsPrivateRepositoryAddresses, timeout: settings.remoteTimeout)
             SmallFile.remove(trace)
             defer { SmallFile.remove(trace) }
             let answer = try await git.run(
