@@ -45,9 +45,10 @@ package struct IdleSweeper<SweepClock: Clock>: Sendable where SweepClock.Duratio
     /// So many agents are asked at a time.
     private static var parallelProbes: Int { 16 }
 
+    /// - Parameter interval: between two sweeps; left out, a minute, or half the idle time where that is shorter.
     package init(
         directory: SessionDirectory, runtime: any SessionRuntime, settings: IdleSettings,
-        activity: any ActivitySource, probe: any AgentStatusProbe, interval: Duration = .seconds(60),
+        activity: any ActivitySource, probe: any AgentStatusProbe, interval: Duration? = nil,
         clock: SweepClock = ContinuousClock(), wallClock: @escaping @Sendable () -> Timestamp,
         report: @escaping @Sendable (IdleEvent) -> Void = { _ in }
     ) {
@@ -56,7 +57,7 @@ package struct IdleSweeper<SweepClock: Clock>: Sendable where SweepClock.Duratio
         self.settings = settings
         self.activity = activity
         self.probe = probe
-        self.interval = interval
+        self.interval = interval ?? settings.sweepInterval
         self.clock = clock
         self.wallClock = wallClock
         self.report = report
@@ -191,6 +192,13 @@ package struct IdleSweeper<SweepClock: Clock>: Sendable where SweepClock.Duratio
             }
             return answers
         }
+    }
+}
+
+extension IdleSettings {
+    /// Often enough that a session stops not much later than it should.
+    var sweepInterval: Duration {
+        timeout > .zero ? min(.seconds(60), max(.seconds(1), timeout / 2)) : .seconds(60)
     }
 }
 

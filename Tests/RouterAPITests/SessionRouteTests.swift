@@ -53,6 +53,16 @@ struct SessionRouteTests {
         }
     }
 
+    @Test("Work that is in the session's folder only is told once it is known")
+    func unsavedWork() async throws {
+        let bench = try await APIBench([.example(1)])
+        #expect(await bench.call(.get, path).object["dirty"] == nil)
+        bench.runtime.change(id) { $0.unsavedWork = UnsavedWork(hasUncommittedChanges: true, unpushedCommits: 2) }
+        try await bench.directory.until { $0[id]?.unsavedWork != nil }
+        let object = await bench.call(.get, path).object
+        #expect(object["dirty"] as? Bool == true && object["unpushed"] as? Int == 2)
+    }
+
     @Test("What keeps a session and when it stops comes from the last sweep")
     func verdict() async throws {
         let bench = try await APIBench([.example(1)])

@@ -174,6 +174,13 @@ struct IdleSweeperTests {
         #expect((1...16).contains(bench.mostProbesAtOnce))
     }
 
+    @Test(
+        "Sweeps come once a minute, and more often where the idle time is short",
+        arguments: [(0, 60), (1, 1), (10, 5), (60, 30), (120, 60), (900, 60)])
+    func interval(timeout: Int, expected: Int) {
+        #expect(IdleSettings(timeout: .seconds(timeout)).sweepInterval == .seconds(expected))
+    }
+
     @Test("The loop sweeps once per interval and stops nothing after it was cancelled", .timeLimit(.minutes(1)))
     func loop() async throws {
         let clock = ManualClock()
