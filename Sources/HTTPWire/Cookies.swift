@@ -34,6 +34,8 @@ enum Cookies {
     }
 
     /// Writes a Cookie field with what is left of `value`; nothing at all if nothing is left.
+    ///
+    /// What is written is never longer than what was sent: a separator without a space stays one.
     static func write(
         cookie value: ByteRange, from buffer: UnsafeRawBufferPointer, without prefixes: [[UInt8]],
         into writer: inout ByteWriter
@@ -45,11 +47,12 @@ enum Cookies {
         while offset < end {
             let semicolon = bytes.first(UInt8(ascii: ";"), from: offset, to: end)
             let pair = bytes.trimmed(offset, semicolon)
+            let isSpaced = pair.start > offset
             offset = semicolon + 1
             guard pair.start < pair.end,
                 !isGuarded(bytes, pair.start, pair.end, prefixes: prefixes, names: [])
             else { continue }
-            writer.append(isFirst ? "Cookie: " : "; ")
+            writer.append(isFirst ? "Cookie: " : isSpaced ? "; " : ";")
             isFirst = false
             writer.append(UnsafeRawBufferPointer(rebasing: buffer[pair.start..<pair.end]))
         }

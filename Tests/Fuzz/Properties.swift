@@ -406,9 +406,14 @@ func checkCookies(_ input: UnsafeRawBufferPointer) throws {
     try response.withUnsafeBytes { bytes in try checkResponseHead(bytes) }
 
     // A cookie that is nobody's but the session's is never lost.
-    let kept = trim(value[...]).split(separator: 59).map { trim($0) }.filter { !$0.isEmpty }
-        .filter { !lowercase($0.drop { [61, 32, 9].contains($0) }.prefix(7)).elementsEqual(ascii("_oauth2")) }
-    let expected = kept.isEmpty ? [] : ascii("Cookie: ") + Array(kept.joined(separator: ascii("; "))) + [13, 10]
+    var expected: [UInt8] = []
+    for pair in trim(value[...]).split(separator: 59, omittingEmptySubsequences: true) {
+        let text = trim(pair)
+        let name = lowercase(text.drop { [61, 32, 9].contains($0) }.prefix(7))
+        guard !text.isEmpty, !name.elementsEqual(ascii("_oauth2")) else { continue }
+        expected += ascii(expected.isEmpty ? "Cookie: " : text.startIndex > pair.startIndex ? "; " : ";") + text
+    }
+    if !expected.isEmpty { expected += [13, 10] }
     let seen = try request.withUnsafeBytes { (bytes) throws -> [UInt8] in
         var head = RequestHead()
         let parsed = outcome { () throws(WireError) in try HeadParser.parse(bytes, into: &head, limits: wide) }

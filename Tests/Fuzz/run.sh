@@ -64,7 +64,7 @@ for target in "$@"; do
                 "$here/Fuzz$target.swift" -o "$scratch/$target" ;;
     esac
     echo "== $target: running for $seconds s"
-    timeout -k 10 $((seconds + 60)) "$scratch/$target" -max_total_time="$seconds" -max_len=2048 -timeout=10 \
+    timeout -k 10 $((seconds + 60)) "$scratch/$target" -max_total_time="$seconds" -max_len=4096 -len_control=20 -timeout=10 \
         -dict="$here/http.dict" -print_final_stats=1 -artifact_prefix="$scratch/" \
         "$scratch/$corpus" "$here/corpus/$corpus" 2>&1 | tail -n 25 | tee "$scratch/$target.log"
     grep -q '^stat::number_of_executed_units' "$scratch/$target.log"

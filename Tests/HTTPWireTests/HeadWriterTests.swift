@@ -210,7 +210,7 @@ func rewritten(
             ("a=\"b; _oauth2_proxy=x; c\"", "Cookie: a=\"b; c\"\n"), (" _oauth2_proxy =x", ""),
             ("=_oauth2_proxy=x; a=b", "Cookie: a=b\n"), ("== _oauth2_proxy=x", ""), ("_oauth2_proxy", ""),
             ("_oauth=1; oauth2=2; __oauth2=3", "Cookie: _oauth=1; oauth2=2; __oauth2=3\n"),
-            ("a=b;;; c", "Cookie: a=b; c\n"),
+            ("a=b;;; c", "Cookie: a=b; c\n"), ("a=b;c=d;e", "Cookie: a=b;c=d;e\n"),
             ("a=b==; c==", "Cookie: a=b==; c==\n"), ("\t_oauth2_proxy_csrf=1;\ta=b", "Cookie: a=b\n"),
         ])
     func cookies(value: String, expected: String) throws {
@@ -244,7 +244,10 @@ func rewritten(
             }
             #expect(seen != "overflowed")
         }
-        for fields in ["A:b\nTransfer-Encoding:chunked", "Content-Length:9223372036854775807"] {
+        for fields in [
+            "A:b\nTransfer-Encoding:chunked", "Content-Length:9223372036854775807",
+            "Cookie:" + String(repeating: "a;", count: 3000),
+        ] {
             #expect(try rewritten("POST / HTTP/1.1\nHost:a\n\(fields)\n\n") != "overflowed")
         }
         let answer = try rewritten(
