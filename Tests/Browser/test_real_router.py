@@ -218,7 +218,7 @@ def test_every_screen_loads_at_its_own_address(address, open_page):
 
 def test_the_first_screen_is_small_on_the_wire(address, open_page):
     page = open_page(address)
-    page.locator(".list-empty, .row").first.wait_for()
+    page.locator(".list-empty:visible, .row:visible").first.wait_for()
     sizes = page.evaluate("""() => {
         const all = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')];
         const painted = performance.getEntriesByName('first-contentful-paint')[0].startTime;

@@ -51,6 +51,21 @@ def test_a_stopped_session_is_woken(mock: MockRouter, open_page):
     assert len(mock.did("POST", f"/api/sessions/{hash_}/resume")) == 1
 
 
+def test_a_start_that_waits_for_the_old_agent_to_end_is_not_called_stopped(mock: MockRouter, open_page):
+    hash_ = mock.add(SHOP, "work", "stopping")
+    # The order is taken; nothing begins yet.
+    mock.faults[("POST", ".*/resume")] = (200, {"hash": hash_, "state": "creating", "url": None})
+    page = open_page(f"{mock.url}/session/{hash_}")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Stopping first")
+    mock.set(hash_, state="stopped")
+    page.wait_for_timeout(500)
+    expect(page.locator(".start")).to_have_attribute("data-state", "creating")
+    mock.set(hash_, state="creating", stage="initializing")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Waking your session")
+    mock.set(hash_, state="running")
+    page.locator("h1", has_text=f"Session {hash_}").wait_for()
+
+
 def test_a_failure_shows_cause_hint_log_and_ways_on(mock: MockRouter, open_page):
     hash_ = mock.add("https://github.com/acme/webshp", "work", "creating", stage="initializing", description="Do it")
     page = open_page(f"{mock.url}/session/{hash_}")

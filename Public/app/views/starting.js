@@ -40,6 +40,10 @@ class StartingScreen {
     #session = null;
     #began = Date.now();
     #working = false;
+    /** Whether this start was seen under way: before that, "stopped" is only where it begins. */
+    #underWay = false;
+    /** Until when a start that was ordered may take to begin. */
+    #patience = 0;
     #stages = new StageList();
     #log;
     #title = h("h1", { class: "start-title", tabindex: "-1" }, t("start.title"));
@@ -84,6 +88,7 @@ class StartingScreen {
         if (session.state === "running") return this.#open(session.url);
         if (session.state === "failed") return this.#fail(session.failure ?? null);
         if (session.state === "creating") {
+            this.#underWay = true;
             // Known exactly only while the order to start is the last thing that happened.
             const ordered = /^(created|resumed)$/.test(session.activity?.source ?? "");
             this.#began = (ordered && moment(session.activity?.at)) || Date.now();
@@ -137,7 +142,9 @@ class StartingScreen {
             return this.#fail({ code: "", message: sentence(error), hint: "" });
         }
         this.#working = false;
-        setText(this.#title, t("start.waking"));
+        this.#underWay = false;
+        // An old agent that is slow to end holds the new one up.
+        this.#patience = Date.now() + 120_000;
         return this.#follow();
     }
 
@@ -173,7 +180,8 @@ class StartingScreen {
                 this.#take(session);
                 if (session.state === "running") return this.#open(session.url);
                 if (session.state === "failed") return this.#fail(session.failure ?? null);
-                if (session.state === "stopped") return this.#stopped();
+                if (session.state === "stopped" && this.#isOver()) return this.#stopped();
+                if (session.state === "creating") this.#underWay = true;
             } catch (error) {
                 setText(this.#message, sentence(error));
             }
@@ -197,7 +205,10 @@ class StartingScreen {
             // The message says the same as the stage's name, in one language only; the log says more.
             this.#stages.reach(value.stage, true);
         } else if (name === "state_change") {
-            if (value.state === "stopped") {
+            if (value.state === "creating") {
+                this.#underWay = true;
+                setText(this.#title, t(this.#patience > 0 ? "start.waking" : "start.title"));
+            } else if (value.state === "stopped" && this.#isOver()) {
                 this.#stopped();
                 return true;
             }
@@ -210,6 +221,11 @@ class StartingScreen {
             return true;
         }
         return false;
+    }
+
+    /** Whether "stopped" means that this start has ended. */
+    #isOver() {
+        return this.#underWay || Date.now() > this.#patience;
     }
 
     /** @param {string | null | undefined} url */
