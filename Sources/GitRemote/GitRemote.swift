@@ -9,8 +9,8 @@ package struct GitRemote: Sendable {
     /// Which repositories may be asked.
     package struct Configuration: Sendable {
         package var schemes: Set<HTTPScheme> = [.https]
-        /// Hosts in lower case; nil allows every host.
-        package var hosts: Set<String>?
+        /// Whether a repository at this address may be asked; also put to every address that a redirect leads to.
+        package var isAllowed: @Sendable (GitURL) -> Bool = { _ in true }
         package var addresses = AddressPolicy.publicOnly
         package var tokens = TokenPolicy.github
 
@@ -158,9 +158,7 @@ private struct Question {
     private func checkRepository() throws(GitRemoteError.Reason) {
         let origin = repository.base.origin
         guard configuration.schemes.contains(origin.scheme) else { throw .schemeNotAllowed(origin.scheme.rawValue) }
-        if let hosts = configuration.hosts, !hosts.contains("\(origin.host)") {
-            throw .hostNotAllowed("\(origin.host)")
-        }
+        guard configuration.isAllowed(repository) else { throw .hostNotAllowed("\(origin.host)") }
     }
 
     private func fields(accept: String = "*/*") -> [ClientField] {

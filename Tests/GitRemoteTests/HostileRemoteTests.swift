@@ -59,7 +59,9 @@ struct HostileRemoteTests {
             let chunk = String(repeating: line, count: 1000)
             for _ in 0..<1000 { connection.send("\(String(chunk.utf8.count, radix: 16))\r\n\(chunk)\r\n") }
         }
-        #expect(try await reason(address(server), remote()) == .tooLarge)
+        var limits = GitRemote.Limits()
+        limits.bytes = 1 << 20
+        #expect(try await reason(address(server), remote(), nil, limits) == .tooLarge)
 
         let slow = ScriptedServer { connection in
             _ = connection.readHead()
@@ -69,7 +71,7 @@ struct HostileRemoteTests {
                 connection.pause(milliseconds: 20)
             }
         }
-        var limits = GitRemote.Limits()
+        limits = GitRemote.Limits()
         limits.time = .milliseconds(500)
         #expect(try await reason(address(slow), remote(), nil, limits) == .timedOut)
     }

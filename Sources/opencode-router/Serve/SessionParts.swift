@@ -88,9 +88,10 @@ struct RemoteBranchSource: BranchSource {
     init(client: HTTPClient, _ settings: Settings.RepositorySettings) {
         var configuration = GitRemote.Configuration()
         configuration.schemes = Set(settings.schemes.compactMap(HTTPScheme.init(rawValue:)))
-        // Which hosts are allowed was decided by the API's own policy, patterns included.
-        configuration.hosts = nil
-        configuration.addresses = settings.allowsPrivateAddresses ? .any : .publicOnly
+        // The API has judged the address itself by the same policy; here it also holds for redirects.
+        let policy = RepositoryURLPolicy(schemes: settings.schemes, hosts: settings.hosts)
+        configuration.isAllowed = { (try? policy.check($0.description)) != nil }
+        configuration.addresses = settings.allowsPrivateAddresses ? .publicAndPrivate : .publicOnly
         remote = GitRemote(client: client, configuration: configuration)
     }
 
@@ -138,6 +139,7 @@ extension RemoteFailure {
             case .schemeNotAllowed, .hostNotAllowed, .addressNotAllowed, .insecureRedirect, .refusedRedirect:
                 .refused(error.sentence)
             case .unexpectedStatus(let status): .status(status, error.sentence)
+            case .authenticationRequired, .forbidden, .notFound, .rateLimited: .status(error.status, error.sentence)
             default: .unreachable(error.sentence)
             }
     }
