@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / ".build" / "test-logs"
 # A crash tells the thread that crashed, not all of them.
 BACKTRACE = {"SWIFT_BACKTRACE": "enable=yes,threads=crashed,limit=30,images=none,registers=none,color=no"}
+# Tests with deadlines of their own starve when hundreds run at once on two cores.
+WIDTH = {"SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH": "8"}
 PYTEST = [sys.executable, "-m", "pytest", "-q"]
 RELEASE = ["swift", "build", "-c", "release", "--static-swift-stdlib"]
 # Parts in which threads or raw memory meet.
@@ -85,7 +87,7 @@ def sanitizer(kind, options):
     return Stage(
         kind,
         ["swift", "test", "--sanitize", kind, "--scratch-path", f".build-{kind}", "--filter", f"^({SANITIZED})Tests"],
-        swift_testing, {"SWIFT_BACKTRACE": "enable=no", **options}, limit=1800)
+        swift_testing, {"SWIFT_BACKTRACE": "enable=no", **WIDTH, **options}, limit=1800)
 
 
 STAGES = [
@@ -96,7 +98,7 @@ STAGES = [
         "build", ["swift", "build", "--build-tests", "--explicit-target-dependency-import-check", "error"], None,
         {"WARNINGS_AS_ERRORS": "1"}),
     Stage("unit", ["swift", "test", "--explicit-target-dependency-import-check", "error"], swift_testing,
-          {"WARNINGS_AS_ERRORS": "1", **BACKTRACE}),
+          {"WARNINGS_AS_ERRORS": "1", **BACKTRACE, **WIDTH}),
     Stage("release", RELEASE + ["--product", "opencode-router"], None, limit=1800),
     Stage("binary", PYTEST + ["Tests/Binary"], pytest),
     Stage("end-to-end", PYTEST + ["Tests/EndToEnd"], pytest, limit=1800),
