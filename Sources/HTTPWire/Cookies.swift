@@ -79,7 +79,9 @@ enum Cookies {
             let equals = bytes.first(UInt8(ascii: "="), from: attribute.start, to: attribute.end)
             let name = bytes.trimmed(attribute.start, equals)
             if bytes.equals("domain", at: name.start, count: name.end - name.start) {
-                writer.append(UnsafeRawBufferPointer(rebasing: buffer[pending..<offset]))
+                // Without the blanks in front of it, which would end the value if nothing follows.
+                let kept = bytes.trimmed(pending, offset).end
+                writer.append(UnsafeRawBufferPointer(rebasing: buffer[pending..<kept]))
                 pending = next
             }
             offset = next
