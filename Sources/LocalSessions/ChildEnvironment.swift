@@ -48,7 +48,6 @@ struct ChildEnvironment: Sendable {
         result["OPENCODE_SERVER_PASSWORD"] = password
         // An agent that replaces itself while the gateway watches it looks like one that crashed.
         result["OPENCODE_DISABLE_AUTOUPDATE"] = "1"
-        result["PORT"] = nil
         result[Self.runName] = run
         result[instanceMark.name] = instanceMark.value
         if let git { result.merge(git.environment) { _, new in new } }
