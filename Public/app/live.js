@@ -5,7 +5,7 @@ import { store } from "./store.js";
 import { readEvents } from "./stream.js";
 
 /** Snapshots that follow each other faster than this are folded into the newest; long lists take longer to draw. */
-const pace = () => Math.min(1000, Math.max(250, store.state.sessions.size));
+const pace = () => Math.min(1000, Math.max(250, 2 * store.state.sessions.size));
 /** A hidden tab gives its connection back after this time; browsers allow only six to a host. */
 const hiddenLimit = 60_000;
 const firstDelay = 500;
