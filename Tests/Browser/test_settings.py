@@ -99,6 +99,16 @@ def test_administrators_see_and_stop_everything(seeded: MockRouter, open_page):
     assert len(seeded.did("POST", ".*/stop")) == 1
 
 
+def test_a_thousand_sessions_do_not_fill_the_administrators_table(mock: MockRouter, open_page):
+    for index in range(1000):
+        mock.add("https://github.com/acme/webshop", f"task-{index:04}", "stopped")
+    page = open_page(mock.url + "/admin")
+    expect(page.get_by_text("803 more. The filter finds them.")).to_be_visible()
+    expect(page.locator("tbody tr")).to_have_count(201)
+    page.get_by_role("searchbox").fill("task-0999")
+    expect(page.locator("tbody tr")).to_have_count(1)
+
+
 def test_everybody_else_sees_no_administration(mock: MockRouter, open_page):
     mock.admin = False
     page = open_page(mock.url)

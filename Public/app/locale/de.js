@@ -200,6 +200,7 @@ export const de = {
     "admin.of": "von {limit}",
     "admin.filter": "Nach Person, Repository oder Zustand filtern",
     "admin.stopTitle": "Sitzung von {owner} beenden?",
+    "admin.more": "{count} weitere. Der Filter findet sie.",
     "admin.updated": "Stand {time}",
 
     "connection.lost": "Keine Verbindung zum Router. Neuer Versuch…",

@@ -196,6 +196,7 @@ export const en = {
     "admin.of": "of {limit}",
     "admin.filter": "Filter by owner, repository or state",
     "admin.stopTitle": "Stop the session of {owner}?",
+    "admin.more": "{count} more. The filter finds them.",
     "admin.updated": "As of {time}",
 
     "connection.lost": "No connection to the router. Trying again…",

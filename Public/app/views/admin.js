@@ -12,6 +12,8 @@ import { moment, TimeAgo } from "../time.js";
 
 /** How often the table asks for news while it is looked at. */
 const pace = 5000;
+/** More rows than anybody reads only slow the page down. */
+const mostShown = 200;
 
 /**
  * @param {HTMLElement} outlet
@@ -113,10 +115,11 @@ class AdminScreen {
         const rows = this.#sessions.filter((one) => this.#words === ""
             || `${one.email} ${one.repoUrl ?? ""} ${one.branch} ${titleOf(one)} ${one.state} ${t(`state.${one.state}`)} ${one.node ?? ""}`
                 .toLowerCase().includes(this.#words));
-        fill(this.#body, ...rows.map((one) => this.#row(one, nodes)));
-        if (rows.length === 0) {
-            this.#body.append(h("tr", { role: "row" },
-                h("td", { colspan: 7, class: "list-nothing", role: "cell" }, t("list.nothing"))));
+        fill(this.#body, ...rows.slice(0, mostShown).map((one) => this.#row(one, nodes)));
+        const hidden = rows.length - mostShown;
+        const words = rows.length === 0 ? t("list.nothing") : hidden > 0 ? t("admin.more", { count: hidden }) : "";
+        if (words) {
+            this.#body.append(h("tr", { role: "row" }, h("td", { colspan: 7, class: "list-nothing", role: "cell" }, words)));
         }
         if (focused) this.#body.querySelector(`[data-stop="${CSS.escape(focused)}"]`)?.dispatchEvent(new Event("refocus"));
     }
