@@ -18,6 +18,8 @@ final class Connection {
     var index = 0
     /// Whether the connection waits for a request and may be closed without loss.
     private(set) var isIdle = true
+    /// Whether no request came in the time that a connection may be idle.
+    private var isExpired = false
     /// Whether the connection has become a tunnel.
     var isTunnel = false
 
@@ -30,9 +32,15 @@ final class Connection {
         stream.waiter = waiter
     }
 
-    /// Serves requests until the connection ends.
-    func serve() async {
-        while await hasNextRequest() {
+    /// Serves requests until the connection ends (true), or has been idle for a while (false): then it wants to be
+    /// parked, and served again when there is something to read.
+    func serve() async -> Bool {
+        serving: while true {
+            switch await nextRequest() {
+            case .ready: break
+            case .idle: return false
+            case .ended: break serving
+            }
             isIdle = false
             let exchange = worker.takeExchange()
             let ending = await exchange.run(on: self)
@@ -41,38 +49,53 @@ final class Connection {
             switch ending {
             case .keepAlive:
                 releaseInputIfEmpty()
-                continue
+                continue serving
             case .close: await closeGently()
             case .abort: stream.abort()
             }
-            break
+            break serving
         }
         stream.close()
         if let input {
             worker.executor.buffers.giveBack(input)
             self.input = nil
         }
+        return true
     }
 
-    /// Waits until there are bytes of another request; false when the connection is to be closed.
-    private func hasNextRequest() async -> Bool {
-        let deadline = worker.executor.now.advanced(seconds: worker.settings.idleSeconds)
+    private enum Next { case ready, idle, ended }
+
+    /// Keeping a task ready for the next request is worth so much; a task and its frames weigh kilobytes.
+    private static let parkedAfterMilliseconds: UInt64 = 1000
+
+    /// Waits until there are bytes of another request.
+    private func nextRequest() async -> Next {
+        let deadline = worker.executor.now.advanced(milliseconds: Self.parkedAfterMilliseconds)
         while true {
-            if let input, !input.isEmpty { return true }
-            guard !worker.isDraining else { return false }
+            if let input, !input.isEmpty { return .ready }
+            guard !worker.isDraining, !isExpired else { return .ended }
             if stream.isReadable {
                 let buffer = input ?? worker.executor.buffers.take()
                 input = buffer
                 switch stream.receive(into: buffer.room) {
                 case .moved(let count):
                     buffer.produced(count)
-                    return true
+                    return .ready
                 case .wouldBlock: releaseInputIfEmpty()
-                case .endOfStream, .failed: return false
+                case .endOfStream, .failed: return .ended
                 }
             }
             stream.interest = [.read, .hangUp]
-            if await waiter.wait(until: deadline) == .deadline { return false }
+            if await waiter.wait(until: deadline) == .deadline { return .idle }
+        }
+    }
+
+    /// Waits without a task until there is something to read, or the time to be idle is over; then calls `serve`.
+    func park(_ serve: @escaping () -> Void) {
+        stream.interest = [.read, .hangUp]
+        waiter.park(until: worker.executor.now.advanced(seconds: worker.settings.idleSeconds)) { [unowned self] wake in
+            isExpired = wake == .deadline
+            serve()
         }
     }
 

@@ -50,10 +50,13 @@ extension Exchange {
     /// Waits for news from the control plane; false if the client has gone, or the time to drain is over.
     private func waitForControl(on connection: Connection) async -> Bool {
         releaseEmptyBuffers(of: connection)
-        connection.stream.interest = .hangUp
-        guard !connection.stream.isHungUp, !worker.isPastDrain else { return false }
-        _ = await connection.waiter.wait(until: .never)
-        return !connection.stream.isHungUp && !worker.isPastDrain
+        let stream = connection.stream
+        stream.interest = .hangUp
+        guard !stream.isBroken, !worker.isPastDrain else { return false }
+        // A client that has ended its side may still read what comes at once; one that closed looks the same.
+        let deadline = stream.isHungUp ? worker.executor.now.advanced(milliseconds: 250) : .never
+        if await connection.waiter.wait(until: deadline) == .deadline { return false }
+        return !stream.isBroken && !worker.isPastDrain
     }
 
     private func deliver(_ response: ControlResponse, _ handoff: Handoff, on connection: Connection) async -> Ending {

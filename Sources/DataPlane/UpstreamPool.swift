@@ -20,8 +20,8 @@ final class UpstreamPool {
         var since: Deadline
     }
 
-    /// Connections kept per target; a browser opens six, the ingress a few more.
-    private static let kept = 32
+    /// Connections kept per target: as many as were ever busy at once, or every peak would be paid for with new ones.
+    private static let kept = 512
     private static let idleSeconds = 60
 
     private let executor: LoopExecutor

@@ -98,10 +98,18 @@ final class Worker {
         connection.index = connections.count
         connections.append(connection)
         telemetry.count(.connectionsAccepted)
-        let box = LoopBound(connection)
-        loop.spawn { _ in
-            await box.value.serve()
-            box.value.worker.remove(box.value)
+        serve(LoopBound(connection))
+    }
+
+    /// Serves a connection on a task for as long as it has something to do, and parks it in between.
+    private func serve(_ connection: LoopBound<Connection>) {
+        loop.spawn { [self = LoopBound(self)] _ in
+            let worker = self.value
+            if await connection.value.serve() {
+                worker.remove(connection.value)
+                return
+            }
+            connection.value.park { worker.serve(connection) }
         }
     }
 

@@ -8,6 +8,8 @@ package final class Waiter {
 
     unowned let executor: LoopExecutor
     private var continuation: UnsafeContinuation<Wake, Never>?
+    /// What to do instead of resuming a task, while none waits.
+    private var parked: ((Wake) -> Void)?
     /// A wake-up from elsewhere that nobody has waited for yet.
     private var signalled = false
     fileprivate(set) var deadline = Deadline.never
@@ -31,13 +33,26 @@ package final class Waiter {
             signalled = false
             return .event
         }
-        self.deadline = deadline
-        if deadline != .never {
-            // A later deadline leaves the waiter where it is; see DeadlineWheel.
-            if wheelIndex >= 0 && deadline.milliseconds >> 5 < wheelTick - 1 { executor.wheel.remove(self) }
-            if wheelIndex < 0 { executor.wheel.insert(self) }
-        }
+        schedule(deadline)
         return await withUnsafeContinuation { continuation = $0 }
+    }
+
+    /// Like `wait`, for long waits that should not keep a task and its frames: calls `resume` once, on the loop.
+    package func park(until deadline: Deadline, _ resume: @escaping (Wake) -> Void) {
+        if signalled {
+            signalled = false
+            return resume(.event)
+        }
+        schedule(deadline)
+        parked = resume
+    }
+
+    private func schedule(_ deadline: Deadline) {
+        self.deadline = deadline
+        guard deadline != .never else { return }
+        // A later deadline leaves the waiter where it is; see DeadlineWheel.
+        if wheelIndex >= 0 && deadline.milliseconds >> 5 < wheelTick - 1 { executor.wheel.remove(self) }
+        if wheelIndex < 0 { executor.wheel.insert(self) }
     }
 
     /// Lets the loop look at the kernel and at its other tasks once, then goes on.
@@ -53,10 +68,16 @@ package final class Waiter {
     /// Ends the present wait if there is one; streams latch their readiness themselves.
     @discardableResult
     func resume(_ wake: Wake) -> Bool {
-        guard let continuation else { return false }
-        self.continuation = nil
+        if let continuation {
+            self.continuation = nil
+            deadline = .never
+            continuation.resume(returning: wake)
+            return true
+        }
+        guard let parked else { return false }
+        self.parked = nil
         deadline = .never
-        continuation.resume(returning: wake)
+        parked(wake)
         return true
     }
 

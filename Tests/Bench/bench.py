@@ -67,7 +67,8 @@ def requests(target, **options):
 
 def head(peer, method, target, fields, host=HOST):
     lines = [f"{method} {target} HTTP/1.1", f"Host: {host}"]
-    lines += [f"{name}: {value}" for name, value in {**BROWSER, **peer.fields(), **fields}.items()]
+    lines += [f"{name}: {value}" for name, value in {
+        **BROWSER, "Origin": f"http://{host}", **peer.fields(), **fields}.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 

@@ -1,5 +1,7 @@
 """The ingress puts many requests of many users on one connection; each is answered for itself."""
 
+import time
+
 import pytest
 
 
@@ -90,3 +92,18 @@ def test_the_session_sees_neither_cookies_of_the_ingress_nor_its_fields(router, 
     assert names.count("host") == 1
     assert dict(fields)["host"] == host
     assert "1.2.3.4" not in str(fields)
+
+
+def test_a_connection_that_was_idle_for_a_while_goes_on(router, session, wire):
+    """Idle connections are parked without a task after a second; the next request finds them."""
+    for _ in range(2):
+        assert wire.request("GET", "/api/version", router.host).status == 200
+        time.sleep(1.3)
+    assert wire.request("GET", "/global/health", router.session_host(session)).status == 200
+
+
+def test_a_connection_that_is_idle_too_long_is_closed(start_router):
+    router = start_router(IDLE_CONNECTION_SECONDS=2)
+    with router.connect() as connection:
+        assert connection.request("GET", "/api/version", router.host).status == 200
+        assert connection.at_end(timeout=8)

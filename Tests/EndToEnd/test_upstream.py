@@ -330,3 +330,12 @@ def test_bytes_sent_ahead_of_the_101_go_into_the_tunnel_and_nowhere_else(proxy, 
         connection.send(head + b"early")
         assert connection.read_head().status == 101
         assert connection.read_exactly(5) == b"early"
+
+
+def test_a_client_that_ended_its_side_still_gets_its_answer(proxy, shared):
+    shared.script = lambda peer: peer.serve(b"ok")
+    for target, at in (("/", host(proxy)), ("/api/version", proxy.host), ("/", proxy.host)):
+        with proxy.connect() as connection:
+            connection.send_request("GET", target, at)
+            connection.socket.shutdown(socket.SHUT_WR)
+            assert connection.read_response().status == 200
