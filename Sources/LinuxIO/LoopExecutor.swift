@@ -55,6 +55,8 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
             &thread, nil,
             { argument in
                 Unmanaged<LoopExecutor>.fromOpaque(argument!).takeRetainedValue().run()
+                // Nobody waits for its end; only now, so that no later thread has this one's number while it runs.
+                pthread_detach(pthread_self())
                 return nil
             }, retained.toOpaque())
         guard result == 0 else {
