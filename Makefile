@@ -17,7 +17,8 @@ help: ## Show the targets.
 
 run: build ## Build the release and serve on http://localhost:3000 in development mode.
 	@echo "opencode-router: http://localhost:$${PORT:-3000}"
-	@DEVELOPMENT=$${DEVELOPMENT:-true} DEV_EMAIL=$${DEV_EMAIL:-$$(git config user.email || echo dev@localhost)} \
+	@export DEVELOPMENT=$${DEVELOPMENT:-true} SESSION_RUNTIME=$${SESSION_RUNTIME:-local} && \
+		export DEV_EMAIL=$${DEV_EMAIL:-$$(git config user.email || echo dev@example.com)} && \
 		exec $(BINARY) serve $(ARGS)
 
 build: dependencies ## Build the release binary.

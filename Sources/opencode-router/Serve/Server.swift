@@ -90,6 +90,9 @@ enum Server {
         let titles = TitleKeeper(directory: parts.directory, runtime: parts.runtime, agent: parts.agent)
         let responder = OperationsResponder(
             workers: plane.telemetry, registry: registry, readiness: readiness, version: Version.current, log: log)
+        for name in settings.ineffective {
+            logger.warning("a setting is not in effect yet", metadata: ["setting": "\(name)"])
+        }
         await operations.serve(responder)
         readiness.set(.listeners, nil)
         var facts: Logger.Metadata = [

@@ -94,10 +94,12 @@ struct SettingDeclaration: Sendable {
     let isSecret: Bool
     /// Set on `NAME_FILE`: the setting whose value the file holds.
     let fileOf: String?
+    /// Read and checked, so that a deployment can carry it already, but nothing acts on it yet.
+    let isPending: Bool
 
     init(
         _ name: String, _ kind: SettingKind, _ group: SettingGroup, default fallback: String? = nil,
-        note: String? = nil, secret: Bool = false, fileOf: String? = nil, _ meaning: String
+        note: String? = nil, secret: Bool = false, fileOf: String? = nil, pending: Bool = false, _ meaning: String
     ) {
         self.name = name
         self.kind = kind
@@ -106,6 +108,7 @@ struct SettingDeclaration: Sendable {
         self.fallbackNote = note
         self.isSecret = secret
         self.fileOf = fileOf
+        isPending = pending
         self.meaning = meaning
     }
 

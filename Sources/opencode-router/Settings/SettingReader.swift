@@ -50,11 +50,11 @@ struct SettingReader {
             show(name, declaration.fallback, .fallback)
             return declaration.fallback
         }
+        show(name, value, origin)
         guard SettingSyntax.accepts(value, as: declaration.kind) else {
             problems.append(.malformed(declaration, value: value))
             return declaration.fallback
         }
-        show(name, value, origin)
         return value
     }
 

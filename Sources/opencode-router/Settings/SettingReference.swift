@@ -12,7 +12,8 @@ enum SettingReference {
                 lines.append("  \(declaration.flag), \(declaration.name)")
                 lines += wrapped(
                     "\(declaration.meaning) Expected: \(declaration.kind.accepted)."
-                        + (fallback.isEmpty ? "" : " Default: \(fallback)."))
+                        + (fallback.isEmpty ? "" : " Default: \(fallback).")
+                        + (declaration.isPending ? " Not in effect yet." : ""))
             }
             lines.append("")
         }
@@ -29,6 +30,8 @@ enum SettingReference {
             line that names the variable, the value and what is accepted. `opencode-router check-config` prints the
             settings in force, secrets redacted, and every problem at once.
 
+            A setting that is not in effect yet is read and checked like the others, so that a deployment can carry it.
+
             This page is made from the declarations in `Sources/opencode-router/Settings` by `make docs`; a test keeps it
             current.
 
@@ -39,7 +42,8 @@ enum SettingReference {
                 let fallback =
                     declaration.fallbackNote ?? declaration.fallback.map { $0.isEmpty ? "empty" : "`\($0)`" }
                     ?? "not set"
-                let secret = declaration.isSecret ? " Secret." : ""
+                let secret =
+                    (declaration.isSecret ? " Secret." : "") + (declaration.isPending ? " **Not in effect yet.**" : "")
                 text +=
                     "| `\(declaration.name)` | \(cell(fallback)) | \(cell(declaration.meaning))\(secret) Expected:"
                     + " \(cell(declaration.kind.accepted)). |\n"

@@ -3,6 +3,9 @@ enum SettingTable {
     /// All settings with the file variants of secrets, in the order in which they are printed.
     static let all: [SettingDeclaration] = rows.flatMap { row in [row] + (row.fileVariant.map { [$0] } ?? []) }
 
+    /// The settings that nothing acts on yet.
+    static let pending: [SettingDeclaration] = all.filter(\.isPending)
+
     /// The declaration with this name; asking for one that does not exist is a mistake in this program.
     static func declaration(_ name: String) -> SettingDeclaration {
         guard let found = byName[name] else { preconditionFailure("no setting is called \(name)") }
@@ -28,7 +31,7 @@ enum SettingTable {
         .init(
             "ATTACH_PORT", port, .listeners, default: "4096",
             "Listener for `opencode attach`; not opened if equal to PORT."),
-        .init("POD_PORT", port, .listeners, default: "3001", "Listener for calls from session pods."),
+        .init("POD_PORT", port, .listeners, default: "3001", pending: true, "Listener for calls from session pods."),
         .init(
             "METRICS_PORT", port, .listeners, default: "9090",
             "Operations listener: /healthz, /readyz and /metrics; never reachable through the main one."),
@@ -71,7 +74,7 @@ enum SettingTable {
             "AUTH_TRUST_ANY_PEER", .boolean, .identity, default: "false",
             "Believe the identity field from anybody who can connect. Only where the network itself is the proof."),
         .init(
-            "AUTH_RECHECK_URL", .url, .identity,
+            "AUTH_RECHECK_URL", .url, .identity, pending: true,
             "oauth2-proxy's /oauth2/auth, asked again while streams and WebSockets stay open."),
         .init(
             "AUTH_COOKIE_PREFIXES", .list, .identity, default: "_oauth2",
@@ -121,34 +124,69 @@ enum SettingTable {
 
     private static let kubernetes: [SettingDeclaration] = [
         .init(
-            "OPENCODE_IMAGE", .text, .kubernetes, note: "required with Kubernetes",
+            "OPENCODE_IMAGE", .text, .kubernetes, note: "required with Kubernetes", pending: true,
             "Image of a session's init and agent containers."),
-        .init("OPENCODE_NAMESPACE", .text, .kubernetes, default: "opencode", "Namespace of all objects."),
-        .init("KUBECONFIG", .path, .kubernetes, "Client configuration; used only without an in-cluster token."),
         .init(
-            "API_KEY_SECRET_NAME", .text, .kubernetes, default: "opencode-api-keys",
+            "OPENCODE_NAMESPACE", .text, .kubernetes, default: "opencode", pending: true, "Namespace of all objects."),
+        .init(
+            "KUBECONFIG", .path, .kubernetes, pending: true,
+            "Client configuration; used only without an in-cluster token."),
+        .init(
+            "API_KEY_SECRET_NAME", .text, .kubernetes, default: "opencode-api-keys", pending: true,
             "Secret whose entries become the agent's environment."),
         .init(
-            "CONFIG_MAP_NAME", .text, .kubernetes, default: "opencode-config-dir",
+            "CONFIG_MAP_NAME", .text, .kubernetes, default: "opencode-config-dir", pending: true,
             "ConfigMap mounted as the agent's configuration."),
-        .init("IMAGE_PULL_SECRET_NAME", .text, .kubernetes, default: "", "Secret for pulling images."),
+        .init("IMAGE_PULL_SECRET_NAME", .text, .kubernetes, default: "", pending: true, "Secret for pulling images."),
         .init(
-            "STORAGE_CLASS", .text, .kubernetes, default: "", note: "the cluster's default",
+            "STORAGE_CLASS", .text, .kubernetes, default: "", note: "the cluster's default", pending: true,
             "Storage class of sessions' volumes."),
-        .init("STORAGE_SIZE", .quantity, .kubernetes, default: "2Gi", "Size of a session's volume."),
+        .init("STORAGE_SIZE", .quantity, .kubernetes, default: "2Gi", pending: true, "Size of a session's volume."),
         .init(
-            "CHROMIUM_IMAGE", .text, .kubernetes, default: "chromedp/headless-shell:latest",
+            "CHROMIUM_IMAGE", .text, .kubernetes, default: "chromedp/headless-shell:latest", pending: true,
             "Image of the browser sidecar."),
-        .init("POD_CPU_REQUEST", .quantity, .kubernetes, default: "250m", "CPU that the agent container requests."),
-        .init("POD_CPU_LIMIT", .quantity, .kubernetes, note: "none", "CPU limit of the agent container."),
         .init(
-            "POD_MEMORY_REQUEST", .quantity, .kubernetes, default: "512Mi", "Memory that the agent container requests."),
-        .init("POD_MEMORY_LIMIT", .quantity, .kubernetes, default: "2Gi", "Memory limit of the agent container."),
+            "POD_CPU_REQUEST", .quantity, .kubernetes, default: "250m", pending: true,
+            "CPU that the agent container requests."),
         .init(
-            "OPENCODE_ROUTER_URL", .url, .kubernetes,
+            "POD_CPU_LIMIT", .quantity, .kubernetes, note: "none", pending: true, "CPU limit of the agent container."),
+        .init(
+            "POD_MEMORY_REQUEST", .quantity, .kubernetes, default: "512Mi", pending: true,
+            "Memory that the agent container requests."),
+        .init(
+            "POD_MEMORY_LIMIT", .quantity, .kubernetes, default: "2Gi", pending: true,
+            "Memory limit of the agent container."),
+        .init(
+            "OPENCODE_ROUTER_URL", .url, .kubernetes, pending: true,
             "In-cluster URL of POD_PORT, given to pods; unset: pods stay silent."),
         .init(
-            "OPENCODE_ROUTER_EXTERNAL_DOMAIN", .domain, .kubernetes, "Domain that pods put into preview URLs."),
+            "OPENCODE_ROUTER_EXTERNAL_DOMAIN", .domain, .kubernetes, pending: true,
+            "Domain that pods put into preview URLs."),
+        .init(
+            "EDITOR_IMAGE", .text, .kubernetes, default: "ghcr.io/mrsimpson/opencode-editor:latest", pending: true,
+            "Image of the editor sidecar."),
+        .init("EDITOR_PORT", port, .kubernetes, default: "7681", pending: true, "Port of the editor sidecar."),
+        .init(
+            "EDITOR_ROUTE_PREFIX", .labelPart, .kubernetes, default: "editor-", pending: true,
+            "Prefix of editor hosts."),
+        .init(
+            "VICTORIA_METRICS_URL", .url, .kubernetes, pending: true, "Where pods push what their models cost."),
+        .init("POD_ENV", .lines, .kubernetes, pending: true, "Further variables of the agent container."),
+        .init(
+            "OPENCODE_API", .choice(["auto", "v1", "v2"]), .kubernetes, default: "auto", pending: true,
+            "Version of the agent's API."),
+        .init("OPENCODE_MODEL_THINKING", .text, .kubernetes, pending: true, "Model for thinking, given to pods."),
+        .init("OPENCODE_MODEL_CODING", .text, .kubernetes, pending: true, "Model for coding, given to pods."),
+        .init("OPENCODE_MODEL_RESEARCH", .text, .kubernetes, pending: true, "Model for research, given to pods."),
+        .init("ARCHIVE_DIR", .path, .kubernetes, pending: true, "Where a deleted session's history is exported to."),
+        .init(
+            "ARCHIVE_TIMEOUT_MS", count, .kubernetes, default: "30000", pending: true, "How long an export may take."),
+        .init(
+            "ARCHIVE_TEMP_POD_TIMEOUT_MS", count, .kubernetes, default: "120000", pending: true,
+            "How long the pod that exports may take to start."),
+        .init(
+            "ARCHIVE_STRICT_MODE", .boolean, .kubernetes, default: "false", pending: true,
+            "Whether a failed export keeps the session from being deleted."),
     ]
 
     private static let files: [SettingDeclaration] = [
@@ -200,6 +238,10 @@ enum SettingTable {
     ]
 
     private static let development: [SettingDeclaration] = [
+        .init(
+            "MOCK_K8S", .boolean, .development, default: "false", pending: true,
+            "A cluster in memory with three sessions."),
+        .init("DEV_VITE_URL", .url, .development, pending: true, "Development server of another picker."),
         .init(
             "DEVELOPMENT", .boolean, .development, default: "false",
             "Development mode: loopback listeners, ROUTER_DOMAIN and ROUTER_PROTO for this machine, DEV_* allowed."),

@@ -23,6 +23,8 @@ extension Settings {
         operations = .init(&reader, machine: machine)
         limits = .init(&reader)
         developmentRoutes = .init(&reader, development: development, email: identity.developmentEmail)
+        ineffective = SettingTable.pending.map(\.name).filter(reader.isSet)
+        for name in SettingTable.pending.map(\.name) where reader.effective[name] == nil { _ = reader.text(name) }
         effective = SettingTable.all.compactMap { [effective = reader.effective] in effective[$0.name] }
         if !reader.problems.isEmpty { throw InvalidSettings(problems: reader.problems) }
     }

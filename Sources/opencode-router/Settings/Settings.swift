@@ -17,6 +17,8 @@ struct Settings: Sendable {
     var developmentRoutes: DevelopmentRoutes
     /// Every setting with the value in force, in the order of the table.
     var effective: [EffectiveSetting]
+    /// Names of settings that somebody set and nothing acts on yet.
+    var ineffective: [String]
 
     struct Listeners: Sendable {
         /// A numeric address; all listeners bind it.
