@@ -1,60 +1,24 @@
 """Behind a real Traefik with the configuration that docs/deployment.md recommends: nobody spoofs an identity."""
 
 import json
-import os
-import re
-import shutil
-import socket
-import subprocess
-import sys
 import threading
-import time
-from pathlib import Path
 
 import pytest
 
 from harness.http1 import Connection
-from harness.router import ROOT, clean_environment
+from harness.traefik import TRAEFIK, Traefik, sign_in_service
 from harness.upstream import ScriptedUpstream
 
 SECRET = "0123456789abcdef0123"
 PICKER = "code.example.com"
 HOSTS = {"alice": "aaaaaaaaaaaa-oc.example.com", "bob": "bbbbbbbbbbbb-oc.example.com"}
 ROOT_EMAIL = "root@example.com"
-TRAEFIK = shutil.which("traefik", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-
 pytestmark = pytest.mark.skipif(TRAEFIK is None, reason="Traefik is not installed")
-
-
-def documented(name):
-    """The YAML of the page's section, by the file name in its first line."""
-    blocks = re.findall(r"```yaml\n# (\S+)\n(.*?)```", (ROOT / "docs" / "deployment.md").read_text(), re.S)
-    return dict(blocks)[name]
-
-
-def replaced(text, **exchanges):
-    for old, new in exchanges.values():
-        assert old in text, f"the documented configuration no longer says {old}"
-        text = text.replace(old, new)
-    return text
 
 
 @pytest.fixture(scope="module")
 def sign_in():
-    """In oauth2-proxy's place: the cookie's value is the name; `nameless` is signed in without an address."""
-    server = ScriptedUpstream()
-
-    def script(peer):
-        while (request := peer.read_request()) is not None:
-            name = re.search(r"_oauth2_proxy=(\w+)", request.fields.get("Cookie", ""))
-            if name is None:
-                peer.send(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 7\r\n\r\nsign in")
-                continue
-            email = "" if name[1] == "nameless" else f"X-Auth-Request-Email: {name[1]}@example.com\r\n"
-            peer.send(f"HTTP/1.1 202 Accepted\r\nX-Auth-Request-User: 12345\r\nX-Auth-Request-Groups: staff\r\n{email}"
-                      "X-Auth-Request-Access-Token: token-of-the-user\r\nGAP-Auth: x\r\nContent-Length: 0\r\n\r\n".encode())
-
-    server.script = script
+    server = sign_in_service()
     yield server
     server.close()
 
@@ -90,36 +54,9 @@ def gateway(start_router, session):
 @pytest.fixture(scope="module")
 def edge(tmp_path_factory, gateway, sign_in):
     """Traefik's port."""
-    folder = tmp_path_factory.mktemp("traefik")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    (folder / "traefik-dynamic.yaml").write_text(replaced(
-        documented("traefik-dynamic.yaml"),
-        secret=("REPLACE-WITH-THE-AUTH-SECRET", SECRET),
-        sign_in=("http://oauth2-proxy:4180", f"http://127.0.0.1:{sign_in.port}"),
-        gateway=("http://opencode-router:3000", f"http://127.0.0.1:{gateway.port}")))
-    # As documented, but on loopback and without TLS, whose end adds nothing to what is tested here.
-    (folder / "traefik.yaml").write_text(replaced(
-        documented("traefik.yaml"), address=('":443"', f'"127.0.0.1:{port}"'), tls=("      tls: {}\n", ""),
-        file=("filename: traefik-dynamic.yaml", f"filename: {folder / 'traefik-dynamic.yaml'}"))
-        + "global: {checkNewVersion: false, sendAnonymousUsage: false}\n")
-    log = open(folder / "traefik.log", "wb")
-    process = subprocess.Popen(
-        [TRAEFIK, f"--configFile={folder / 'traefik.yaml'}"], env=clean_environment(), cwd=folder, stdout=log, stderr=log)
-    end = time.monotonic() + 30
-    while True:
-        try:
-            with Connection(port) as connection:
-                if connection.request("GET", "/api/version", PICKER, {"Cookie": "_oauth2_proxy=alice"}).status == 200:
-                    break
-        except OSError:
-            pass
-        assert process.poll() is None and time.monotonic() < end, (folder / "traefik.log").read_text()[-3000:]
-        time.sleep(0.05)
-    yield port
-    process.terminate()
-    process.wait(10)
-    log.close()
+    traefik = Traefik(tmp_path_factory.mktemp("traefik"), SECRET, sign_in.port, gateway.port)
+    yield traefik.port
+    traefik.stop()
 
 
 def me(edge, cookie, lines=()):
