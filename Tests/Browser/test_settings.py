@@ -95,7 +95,7 @@ def test_administrators_see_and_stop_everything(seeded: MockRouter, open_page):
     page.get_by_role("button", name="Stop Fix the login").click()
     expect(page.get_by_role("dialog")).to_contain_text("dana@example.com")
     page.get_by_role("button", name="Stop session").click()
-    expect(page.locator("tbody tr")).to_contain_text("Stop")
+    expect(page.locator("tbody tr .cell-state")).to_contain_text("Stopp")
     assert len(seeded.did("POST", ".*/stop")) == 1
 
 
