@@ -7,7 +7,7 @@ import SessionDoubles
 import Sessions
 import Testing
 
-@Suite("What the gateway asks of agents", .timeLimit(.minutes(1)))
+@Suite("What the gateway asks of agents", .timeLimit(.minutes(5)))
 struct AgentClientTests {
     static let busy = #"{"ses_1":{"type":"busy"}}"#
     static let statuses: [([String: String], AgentStatus)] = [

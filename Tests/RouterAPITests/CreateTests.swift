@@ -130,7 +130,7 @@ struct CreateTests {
         #expect(endless.code == "message_too_long")
     }
 
-    @Test("Many creates of one session at once become one order, and all get the same answer", .timeLimit(.minutes(1)))
+    @Test("Many creates of one session at once become one order, and all get the same answer", .timeLimit(.minutes(5)))
     func coalescing() async throws {
         let bench = try await APIBench()
         let (gate, opener) = AsyncStream.makeStream(of: Void.self)

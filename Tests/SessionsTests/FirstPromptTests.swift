@@ -3,7 +3,7 @@ import Sessions
 import Synchronization
 import Testing
 
-@Suite("The first prompt", .timeLimit(.minutes(1)))
+@Suite("The first prompt", .timeLimit(.minutes(5)))
 struct FirstPromptTests {
     let id = SessionID(rawValue: 1)
 

@@ -3,7 +3,7 @@ import Sessions
 import Synchronization
 import Testing
 
-@Suite("Titles of sessions", .timeLimit(.minutes(1)))
+@Suite("Titles of sessions", .timeLimit(.minutes(5)))
 struct TitleKeeperTests {
     @Test("A running session's title is stored when it changes, and kept while it sleeps")
     func keeping() async throws {
