@@ -59,6 +59,7 @@ let package = Package(
             name: "CBrotli", pkgConfig: "libbrotlienc libbrotlidec", providers: [.apt(["libbrotli-dev"])]),
         .target(name: "COpenSSL", dependencies: ["COpenSSLSystem"]),
         .systemLibrary(name: "COpenSSLSystem", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
 
         // Floor 0: values.
         floor(0, "HTTPWire"),
@@ -73,9 +74,11 @@ let package = Package(
         floor(2, "Assets", ["LinuxIO", "HTTPWire", "CZlib", "CBrotli"]),
         floor(2, "HTTPClient", ["LinuxIO", "TLS", "HTTPWire"]),
         floor(2, "GitRemote", ["HTTPClient"]),
+        floor(2, "KubernetesAPI", ["HTTPClient", "TLS", "CYAML"]),
         // Floor 3
         floor(3, "RouterAPI", ["Sessions", "Identity", httpTypes, logging]),
         floor(3, "LocalSessions", ["Sessions", "HTTPClient", subprocess, logging]),
+        floor(3, "KubernetesSessions", ["Sessions", "KubernetesAPI", "HTTPClient", "Identity", logging]),
         floor(3, "AgentClient", ["Sessions", "HTTPClient"]),
         floor(3, "Observability", ["Telemetry", logging, metrics, metricsCore]),
         // Floor 4
@@ -86,7 +89,8 @@ let package = Package(
             name: "opencode-router",
             dependencies: [
                 "HTTPWire", "Sessions", "Telemetry", "LinuxIO", "Routing", "Identity", "TLS", "Assets", "HTTPClient",
-                "GitRemote", "RouterAPI", "LocalSessions", "AgentClient", "Observability", "DataPlane", "DemoAgent",
+                "GitRemote", "RouterAPI", "LocalSessions", "KubernetesAPI", "KubernetesSessions", "AgentClient",
+                "Observability", "DataPlane", "DemoAgent",
                 argumentParser, configuration, serviceLifecycle, unixSignals, logging, metrics, httpTypes,
             ],
             swiftSettings: swiftSettings),
@@ -107,6 +111,8 @@ let package = Package(
         tests(of: "GitRemote", ["HTTPClient", "TLS"]),
         tests(of: "RouterAPI", ["Sessions", "SessionDoubles", "Identity", "HTTPClient", httpTypes, logging]),
         tests(of: "LocalSessions", ["Sessions", "HTTPClient", logging]),
+        tests(of: "KubernetesAPI", ["HTTPClient"]),
+        tests(of: "KubernetesSessions", ["Sessions", "KubernetesAPI", logging]),
         tests(of: "AgentClient", ["Sessions", "SessionDoubles", "HTTPClient", "DemoAgent", "LinuxIO"]),
         tests(of: "Observability", ["Telemetry", logging, metrics]),
         tests(of: "DataPlane", ["LinuxIO", "HTTPWire", "Routing", "Identity", "Assets", "Telemetry"]),

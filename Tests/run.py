@@ -102,6 +102,8 @@ STAGES = [
     Stage("release", RELEASE + ["--product", "opencode-router"], None, limit=1800),
     Stage("binary", PYTEST + ["Tests/Binary"], pytest),
     Stage("end-to-end", PYTEST + ["Tests/EndToEnd"], pytest, limit=1800),
+    # Sessions as pods, against a double of the API server that runs them.
+    Stage("kubernetes", PYTEST + ["Tests/Kubernetes"], pytest, limit=1200),
     Stage("browser", PYTEST + ["Tests/Browser"], pytest),
     Stage("differential", PYTEST + ["Tests/Differential"], pytest),
     Stage("fuzz", ["Tests/Fuzz/run.sh", "20"]),

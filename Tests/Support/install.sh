@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-build_packages=(git pkg-config libssl-dev zlib1g-dev libbrotli-dev)
+build_packages=(git pkg-config libssl-dev zlib1g-dev libbrotli-dev libyaml-dev)
 test_packages=(python3 python3-venv curl binutils chromium node-typescript)
 bench_packages=(haproxy nginx-light wrk)
 

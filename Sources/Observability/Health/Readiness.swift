@@ -8,6 +8,7 @@ package final class Readiness: Sendable {
     package enum Part: String, CaseIterable, Sendable {
         case listeners
         case directory = "session directory"
+        case permissions
         case shutdown
     }
 

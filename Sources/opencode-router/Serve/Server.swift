@@ -88,6 +88,7 @@ enum Server {
             directory: parts.directory, runtime: parts.runtime, agent: parts.agent,
             report: { event in report(event, to: logger) })
         let titles = TitleKeeper(directory: parts.directory, runtime: parts.runtime, agent: parts.agent)
+        let recorder = ActivityRecorder(directory: parts.directory, runtime: parts.runtime, activity: publisher)
         let responder = OperationsResponder(
             workers: plane.telemetry, registry: registry, readiness: readiness, version: Version.current, log: log)
         for name in settings.ineffective {
@@ -117,9 +118,23 @@ enum Server {
                         }
                     }),
                 .init(service: LoopService("access log") { await writeAccessLog(of: plane) }),
-                .init(service: LoopService("idle sweep") { await sweeper.run() }),
-                .init(service: LoopService("first prompts") { await courier.run() }),
-                .init(service: LoopService("titles") { await titles.run() }),
+                .init(
+                    service: LoopService("sweep, first prompts and titles") {
+                        await alone(
+                            parts.exclusively,
+                            [{ await sweeper.run() }, { await courier.run() }, { await titles.run() }])
+                    }),
+                .init(
+                    service: LoopService("activity") {
+                        // Alone, the sweeper itself stores what it sees.
+                        guard parts.exclusively != nil else { return await untilCancelled() }
+                        await recorder.run()
+                    }),
+                .init(
+                    service: LoopService("permissions") {
+                        await parts.checkPermissions?(readiness)
+                        await untilCancelled()
+                    }),
                 .init(service: DrainService(plane: plane, readiness: readiness, limit: settings.operations.drain)),
             ],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: Logger(label: "lifecycle"))
@@ -127,6 +142,24 @@ enum Server {
         try await ServiceGroup(configuration: group).run()
         await parts.shutdown()
         logger.info("stopped")
+    }
+
+    /// Runs works side by side, on one replica at a time if there may be others.
+    private static func alone(
+        _ exclusively: (@Sendable (@escaping @Sendable () async -> Void) async -> Void)?,
+        _ works: [@Sendable () async -> Void]
+    ) async {
+        let all: @Sendable () async -> Void = {
+            await withDiscardingTaskGroup { group in
+                for work in works { group.addTask { await work() } }
+            }
+        }
+        if let exclusively { await exclusively(all) } else { await all() }
+    }
+
+    /// A service that ends is taken for one that failed.
+    private static func untilCancelled() async {
+        while !Task.isCancelled { try? await Task.sleep(for: .seconds(3600)) }
     }
 
     // MARK: Settings → parts

@@ -23,6 +23,10 @@ struct SessionParts: Sendable {
     var secrets: (any UserSecretStore)?
     /// Ends what the runtime started.
     var shutdown: @Sendable () async -> Void
+    /// Runs work on one replica at a time; set where there may be others.
+    var exclusively: (@Sendable (@escaping @Sendable () async -> Void) async -> Void)?
+    /// Finds out whether the runtime may do all that it has to.
+    var checkPermissions: (@Sendable (Readiness) async -> Void)?
 }
 
 extension Server {
@@ -34,6 +38,9 @@ extension Server {
         } catch {
             throw StartFailure("no event loop could be made: \(error)")
         }
+        if settings.sessions.runtime == .kubernetes, let cluster = settings.kubernetes {
+            return try clusterParts(settings, cluster, client: client)
+        }
         let runtime = try await localSessions(settings, client: client)
         return SessionParts(
             runtime: runtime, directory: SessionDirectory(runtime: runtime),
@@ -44,10 +51,6 @@ extension Server {
     }
 
     private static func localSessions(_ settings: Settings, client: HTTPClient) async throws -> LocalSessions {
-        guard settings.sessions.runtime == .local else {
-            throw StartFailure(
-                "SESSION_RUNTIME is kubernetes, which this build does not offer yet: set SESSION_RUNTIME=local")
-        }
         let environment = ProcessInfo.processInfo.environment
         let command: [String]
         do throws(AgentCommand.Problem) {

@@ -1,0 +1,112 @@
+/// What a reflector does next, as a pure state machine: list all pages, then watch, and begin again when told so.
+///
+/// Rules of the API (kubernetes.io, "Efficient detection of changes"): a watch starts at the list's version; bookmarks
+/// move that version on; 410, as a status or in an ERROR event, means that the version is too old, so list again; a
+/// continue token that expired means the list begins anew. No two attempts are less than a second apart, unless the one
+/// before was a watch that lived.
+package struct WatchState: Hashable, Sendable {
+    /// What to do now.
+    package enum Action: Hashable, Sendable {
+        /// Ask for the next page.
+        case list(continuing: String?)
+        case watch(from: String)
+    }
+
+    /// The kinds of lines in a watch.
+    package enum Line: Hashable, Sendable {
+        /// ADDED, MODIFIED, DELETED or BOOKMARK with the object's version.
+        case object(version: String?)
+        /// ERROR with the status's code.
+        case error(code: Int?)
+        /// Cannot be read: something may have been missed.
+        case malformed
+        /// A type that did not exist when this was written.
+        case unknown
+    }
+
+    private enum Phase: Hashable {
+        case listing(String?)
+        case watching(String)
+    }
+    private var phase = Phase.listing(nil)
+    private var failures = 0
+    private var retryAfter: Int?
+    private var mustWait = false
+
+    /// A watch that lived so long was a healthy one.
+    package static let healthyLife = Duration.seconds(5)
+
+    package init() {}
+
+    /// What to do after the pause.
+    package var action: Action {
+        switch phase {
+        case .listing(let token): .list(continuing: token)
+        case .watching(let version): .watch(from: version)
+        }
+    }
+
+    /// Attempts that failed since the last success.
+    package var failuresInARow: Int { failures }
+
+    /// How long to wait before `action`: nothing, what the server asked for, or 1, 2, 4, … 30 seconds and up to half more.
+    ///
+    /// - Parameter jitter: from 0 to 1.
+    package func pause(jitter: Double) -> Duration {
+        guard mustWait else { return .zero }
+        let base = Double(min(30, 1 << min(5, max(0, failures - 1))))
+        let own = base * (1 + min(1, max(0, jitter)) / 2)
+        // A server that asks for an hour is asked again after a minute.
+        return .milliseconds(Int(max(own, Double(min(60, retryAfter ?? 0))) * 1000))
+    }
+
+    /// A page came; the list is complete if there is no token.
+    package mutating func listed(version: String?, continuing token: String?) {
+        mustWait = false
+        retryAfter = nil
+        if let token, !token.isEmpty {
+            phase = .listing(token)
+        } else {
+            failures = 0
+            phase = .watching(version ?? "0")
+        }
+    }
+
+    /// The request for a page or for a watch failed.
+    package mutating func failed(status: Int?, retryAfter: Int?) {
+        failures += 1
+        mustWait = true
+        self.retryAfter = retryAfter
+        if status == 410 { phase = .listing(nil) }
+        // A page that fails for good must not keep an old token for ever.
+        if case .listing(.some) = phase, failures > 3 { phase = .listing(nil) }
+    }
+
+    /// The server has accepted the watch.
+    package mutating func opened() {
+        failures = 0
+        retryAfter = nil
+    }
+
+    /// A line came; false if this watch is over.
+    package mutating func received(_ line: Line) -> Bool {
+        switch line {
+        case .object(let version):
+            if let version, !version.isEmpty, case .watching = phase { phase = .watching(version) }
+            return true
+        case .unknown: return true
+        case .malformed:
+            phase = .listing(nil)
+            return false
+        case .error(let code):
+            if code == 410 { phase = .listing(nil) }
+            return false
+        }
+    }
+
+    /// The watch has ended, whoever ended it, after so long.
+    package mutating func ended(after life: Duration) {
+        mustWait = life < Self.healthyLife
+        if mustWait { failures += 1 }
+    }
+}

@@ -1,0 +1,57 @@
+internal import Identity
+internal import KubernetesAPI
+internal import Sessions
+
+/// The names that a session's objects have; those of the original, so that its objects are ours.
+enum ObjectNames {
+    static func pod(_ id: SessionID) -> String { "opencode-session-\(id)" }
+    static func claim(_ id: SessionID) -> String { "opencode-pvc-\(id)" }
+    static func gitSecret(_ id: SessionID) -> String { "opencode-github-\(id)" }
+
+    /// The secret with a user's own environment: twelve digits of the address's SHA-256, as it is normalised.
+    static func userSecret(_ email: String) -> String {
+        "opencode-user-\(SessionID(digest: Digest.sha256(email.utf8)))"
+    }
+
+    static let hashLabel = "opencode.ai/session-hash"
+    static let managerLabel = "app.kubernetes.io/managed-by"
+    static let manager = "opencode-router"
+    /// All pods and claims of sessions; hash labels first, for export pods of other tools have them, too.
+    static let selector = "\(managerLabel)=\(manager),\(hashLabel)"
+
+    static func labels(_ id: SessionID) -> JSONValue {
+        .strings([hashLabel: id.description, managerLabel: manager])
+    }
+
+    /// The session whose pod this is; nil for pods of other purposes (`opencode-session-<hash>-export`).
+    static func session(ofPod metadata: ObjectMeta) -> SessionID? { session(metadata, name: pod) }
+
+    static func session(ofClaim metadata: ObjectMeta) -> SessionID? { session(metadata, name: claim) }
+
+    private static func session(_ metadata: ObjectMeta, name: (SessionID) -> String) -> SessionID? {
+        guard let id = metadata.labels?[hashLabel].flatMap({ SessionID($0) }), metadata.name == name(id) else {
+            return nil
+        }
+        return id
+    }
+}
+
+/// Annotations of claims and pods.
+enum Annotation {
+    private static let prefix = "opencode.ai/"
+    static let email = prefix + "user-email"
+    static let repository = prefix + "repo-url"
+    static let branch = prefix + "branch"
+    static let sourceBranch = prefix + "source-branch"
+    static let createdAt = prefix + "created-at"
+    static let attachPassword = prefix + "attach-password"
+    static let initialMessage = prefix + "initial-message"
+    static let conversation = prefix + "session-id"
+    static let lastActivity = prefix + "last-activity"
+    static let podSecret = prefix + "pod-secret"
+    // Ours; the original passes over them.
+    static let activitySource = prefix + "activity-source"
+    static let title = prefix + "title"
+    static let idleTimeout = prefix + "idle-timeout-minutes"
+    static let startFailure = prefix + "start-failure"
+}

@@ -1,0 +1,184 @@
+internal import KubernetesAPI
+internal import Sessions
+
+/// A warning that the cluster gave about a pod or a claim.
+struct ClusterWarning: Hashable, Sendable {
+    var reason: String
+    var message: String
+    var count: Int
+}
+
+/// What a session is, by its claim, its pod and the cluster's warnings about them: facts in, session out.
+enum SessionDerivation {
+    /// The session of a claim; nil if its annotations do not say whose it is.
+    static func session(
+        _ id: SessionID, claim: PersistentVolumeClaim, pod: Pod?, warnings: [ClusterWarning] = []
+    ) -> Session? {
+        let notes = claim.metadata.annotations ?? [:]
+        guard let email = notes[Annotation.email], !email.isEmpty else { return nil }
+        let repository = notes[Annotation.repository].flatMap { $0.isEmpty ? nil : $0 }
+        let key = SessionKey(email: email, repositoryURL: repository, branch: notes[Annotation.branch] ?? "")
+        let created =
+            time(notes[Annotation.createdAt]) ?? time(claim.metadata.creationTimestamp) ?? Timestamp(milliseconds: 0)
+        let state = state(claim: claim, pod: pod, warnings: warnings)
+        var session = Session(
+            id: id, key: key, sourceBranch: notes[Annotation.sourceBranch] ?? key.branch, createdAt: created,
+            activity: activity(notes, pod?.metadata.annotations ?? [:], created: created), state: state)
+        session.initialMessage = notes[Annotation.initialMessage].flatMap { $0.isEmpty ? nil : $0 }
+        session.title = notes[Annotation.title]
+        session.attachPassword = notes[Annotation.attachPassword]
+        session.conversationID = notes[Annotation.conversation]
+        session.idleTimeoutMinutes = notes[Annotation.idleTimeout].flatMap(Int.init)
+        if case .running = state {
+            session.startedAt = time(pod?.status?.startTime) ?? time(pod?.metadata.creationTimestamp)
+        }
+        return session
+    }
+
+    /// The later of what claim and pod say; the pod's is newer while it runs, the claim's survives it.
+    private static func activity(_ claim: [String: String], _ pod: [String: String], created: Timestamp) -> Activity {
+        func read(_ notes: [String: String]) -> Activity? {
+            guard let at = time(notes[Annotation.lastActivity]) else { return nil }
+            let source = notes[Annotation.activitySource].flatMap(Activity.Source.init(rawValue:))
+            return Activity(at: at, source: source ?? .request)
+        }
+        let known = [read(claim), read(pod)].compactMap { $0 }
+        return known.max { $0.at < $1.at } ?? Activity(at: created, source: .created)
+    }
+
+    private static func time(_ text: String?) -> Timestamp? { text.flatMap { Timestamp($0) } }
+
+    // MARK: State
+
+    static func state(claim: PersistentVolumeClaim, pod: Pod?, warnings: [ClusterWarning]) -> SessionState {
+        if claim.metadata.deletionTimestamp != nil { return .stopping }
+        guard let pod else {
+            if claim.status?.phase == "Lost" { return .failed(StartFailure.volumeLost) }
+            return StartFailure.stored(claim).map(SessionState.failed) ?? .stopped
+        }
+        if pod.metadata.deletionTimestamp != nil { return .stopping }
+        if let endpoint = endpoint(of: pod) { return .running(endpoint) }
+        if let failure = failure(of: pod, claim: claim, warnings: warnings) { return .failed(failure) }
+        return .creating(stage(of: pod))
+    }
+
+    /// Where the agent listens, if it is ready.
+    static func endpoint(of pod: Pod) -> SessionEndpoint? {
+        guard let address = pod.status?.podIP, !address.isEmpty, let uid = pod.metadata.uid,
+            agentStatus(pod)?.ready == true, let ready = condition("Ready", pod)
+        else { return nil }
+        // A sidecar in trouble does not take the session away; a lost node does.
+        guard ready.status == "True" || ready.reason == "ContainersNotReady" else { return nil }
+        let agent = pod.spec?.containers?.first { $0.name == ContainerName.agent }
+        let password = agent?.env?.first { $0.name == "OPENCODE_SERVER_PASSWORD" }?.value
+        return SessionEndpoint(
+            incarnation: uid, address: address, port: KubernetesSessionSettings.agentPort,
+            password: password.flatMap { $0.isEmpty ? nil : $0 })
+    }
+
+    /// How far a start has come, by what the containers say.
+    static func stage(of pod: Pod) -> Stage {
+        guard let initial = initStatus(pod) else {
+            return condition("PodScheduled", pod)?.status == "True" ? .configuring : .initializing
+        }
+        guard let agent = agentStatus(pod) else { return .configuring }
+        if agent.state?.running != nil { return .readying }
+        if initial.state?.terminated?.exitCode == 0 { return .starting }
+        if initial.state?.running != nil { return .preparing }
+        return condition("PodScheduled", pod)?.status == "True" ? .configuring : .initializing
+    }
+
+    static func condition(_ type: String, _ pod: Pod) -> Pod.Condition? {
+        pod.status?.conditions?.first { $0.type == type }
+    }
+    static func initStatus(_ pod: Pod) -> Pod.ContainerStatus? {
+        pod.status?.initContainerStatuses?.first { $0.name == ContainerName.initialisation }
+    }
+    static func agentStatus(_ pod: Pod) -> Pod.ContainerStatus? {
+        pod.status?.containerStatuses?.first { $0.name == ContainerName.agent }
+    }
+
+    // MARK: Causes
+
+    /// Why this start is hopeless unless somebody does something; nil while there is hope.
+    static func failure(
+        of pod: Pod, claim: PersistentVolumeClaim, warnings: [ClusterWarning]
+    ) -> SessionFailure? {
+        if let ended = endedPod(pod) { return ended }
+        if claim.status?.phase == "Lost" { return StartFailure.volumeLost }
+        if let scheduled = condition("PodScheduled", pod), scheduled.status == "False",
+            scheduled.reason == "Unschedulable"
+        {
+            let message = scheduled.message ?? ""
+            // The volume is only being made; if it cannot be, the claim's own warnings say so.
+            guard message.contains("unbound immediate PersistentVolumeClaims") else {
+                return StartFailure.unschedulable(message)
+            }
+            return warnings.first { $0.reason == "ProvisioningFailed" }.map(StartFailure.volumeStuck)
+        }
+        for status in (pod.status?.initContainerStatuses ?? []) + (pod.status?.containerStatuses ?? []) {
+            if let waiting = status.state?.waiting, let failure = waitingFailure(status, waiting) { return failure }
+        }
+        if let initial = initStatus(pod), let failure = initFailure(initial, repository(pod)) { return failure }
+        if let agent = agentStatus(pod), let failure = agentFailure(agent) { return failure }
+        // Attaching and mounting are tried again and again; the first refusals are often only haste.
+        let isWaiting = agentStatus(pod)?.state?.running == nil && initStatus(pod)?.state?.running == nil
+        let stuck = warnings.first {
+            ["FailedAttachVolume", "FailedMount", "FailedMapVolume"].contains($0.reason) && $0.count >= 3
+        }
+        return isWaiting ? stuck.map(StartFailure.volumeStuck) : nil
+    }
+
+    private static func repository(_ pod: Pod) -> String {
+        pod.metadata.annotations?[Annotation.repository] ?? "the project"
+    }
+
+    private static func endedPod(_ pod: Pod) -> SessionFailure? {
+        guard let phase = pod.status?.phase, phase == "Failed" || phase == "Succeeded" else { return nil }
+        let reason = pod.status?.reason ?? ""
+        let message = pod.status?.message ?? ""
+        if reason == "Evicted" {
+            if message.contains("ephemeral-storage") { return StartFailure.diskFull("the node's disk", message) }
+            return StartFailure.evicted(message)
+        }
+        return StartFailure.podEnded(reason: reason, message: message)
+    }
+
+    private static func waitingFailure(
+        _ status: Pod.ContainerStatus, _ waiting: Pod.ContainerStatus.State.Waiting
+    ) -> SessionFailure? {
+        let message = waiting.message ?? ""
+        switch waiting.reason {
+        case "ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "RegistryUnavailable",
+            "SignatureValidationFailed", "ImageInspectError":
+            return StartFailure.imagePull(status.image ?? status.name, message)
+        case "InvalidImageName": return StartFailure.invalidImage(status.image ?? status.name, message)
+        case "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreCreateHookError",
+            "PostStartHookError":
+            return StartFailure.containerConfiguration(status.name, message)
+        default: return nil
+        }
+    }
+
+    /// A failed preparation stays failed while it is tried again, so that nobody sees it flap.
+    private static func initFailure(_ status: Pod.ContainerStatus, _ repository: String) -> SessionFailure? {
+        guard status.state?.terminated?.exitCode != 0,
+            let ended = status.state?.terminated ?? status.lastState?.terminated, ended.exitCode != 0
+        else { return nil }
+        if ended.reason == "OOMKilled" { return StartFailure.outOfMemory(during: "while the repository was prepared") }
+        return InitFailure.cause(exitCode: ended.exitCode, log: ended.message ?? "", repository: repository)
+    }
+
+    private static func agentFailure(_ status: Pod.ContainerStatus) -> SessionFailure? {
+        guard let ended = status.lastState?.terminated ?? status.state?.terminated else { return nil }
+        let isLooping = status.state?.waiting?.reason == "CrashLoopBackOff"
+        // Between two crashes it runs for a moment; after the third nobody is told that it is starting.
+        guard isLooping || ((status.restartCount ?? 0) >= 3 && status.ready != true) else { return nil }
+        if ended.reason == "OOMKilled" { return StartFailure.outOfMemory(during: "while the agent ran") }
+        let log = ended.message ?? ""
+        if log.lowercased().contains("no space left on device") {
+            return StartFailure.diskFull("the session's disk", log)
+        }
+        return StartFailure.crashLoop(exitCode: ended.exitCode, log: log)
+    }
+}

@@ -1,0 +1,196 @@
+internal import KubernetesAPI
+internal import Sessions
+
+/// The documents of a session's objects; values in, JSON out.
+enum SessionDocuments {
+    typealias Settings = KubernetesSessionSettings
+
+    /// The session's disk; its annotations are the record of the session.
+    static func claim(
+        _ specification: SessionSpecification, attachPassword: String, now: Timestamp, _ settings: Settings
+    ) -> JSONValue {
+        var annotations = [
+            Annotation.email: specification.key.email, Annotation.branch: specification.key.branch,
+            Annotation.sourceBranch: specification.sourceBranch, Annotation.createdAt: now.description,
+            Annotation.attachPassword: attachPassword, Annotation.lastActivity: now.description,
+            Annotation.activitySource: Activity.Source.created.rawValue,
+        ]
+        annotations[Annotation.repository] = specification.key.repositoryURL
+        annotations[Annotation.initialMessage] = specification.initialMessage
+        var spec: JSONValue = [
+            "accessModes": ["ReadWriteOnce"],
+            "resources": ["requests": ["storage": .string(settings.storageSize)]],
+        ]
+        if let storageClass = settings.storageClass { spec["storageClassName"] = .string(storageClass) }
+        return [
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+            "metadata": [
+                "name": .string(ObjectNames.claim(specification.id)), "labels": ObjectNames.labels(specification.id),
+                "annotations": .strings(annotations),
+            ],
+            "spec": spec,
+        ]
+    }
+
+    /// The secret with the owner's token for the repository's host.
+    static func gitSecret(_ id: SessionID, token: String) -> JSONValue {
+        [
+            "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+            "metadata": ["name": .string(ObjectNames.gitSecret(id)), "labels": ObjectNames.labels(id)],
+            "stringData": ["GITHUB_TOKEN": .string(token)],
+        ]
+    }
+
+    /// What a pod is told that nobody can guess.
+    struct PodSecrets {
+        /// For calls from the pod to the router.
+        var callback: String
+        /// The agent's own password: keeps other pods out.
+        var agent: String
+    }
+
+    /// The pod that runs a session once.
+    static func pod(
+        _ id: SessionID, _ session: Session, secrets: PodSecrets, now: Timestamp, _ settings: Settings
+    ) -> JSONValue {
+        var annotations = [
+            Annotation.lastActivity: now.description, Annotation.activitySource: Activity.Source.resumed.rawValue,
+            Annotation.email: session.owner, Annotation.branch: session.key.branch,
+            Annotation.sourceBranch: session.sourceBranch, Annotation.podSecret: secrets.callback,
+        ]
+        annotations[Annotation.repository] = session.key.repositoryURL
+        var containers = [agent(id, session, secrets, settings)]
+        if let image = settings.chromiumImage { containers.append(chromium(image)) }
+        var spec: JSONValue = [
+            "restartPolicy": "Always", "automountServiceAccountToken": false, "enableServiceLinks": false,
+            // The agent is told to end before; this is for what does not listen.
+            "terminationGracePeriodSeconds": 10,
+            "securityContext": [
+                "runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000, "runAsNonRoot": true,
+                // A large disk is not walked through at every start.
+                "fsGroupChangePolicy": "OnRootMismatch", "seccompProfile": ["type": "RuntimeDefault"],
+            ],
+            "initContainers": [initialisation(id, session, settings)], "containers": .array(containers),
+            "volumes": [
+                ["name": "home", "persistentVolumeClaim": ["claimName": .string(ObjectNames.claim(id))]],
+                ["name": "config", "configMap": ["name": .string(settings.configMap), "optional": true]],
+            ],
+        ]
+        if let secret = settings.imagePullSecret { spec["imagePullSecrets"] = [["name": .string(secret)]] }
+        return [
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": [
+                "name": .string(ObjectNames.pod(id)), "labels": ObjectNames.labels(id),
+                "annotations": .strings(annotations),
+            ],
+            "spec": spec,
+        ]
+    }
+
+    // MARK: Containers
+
+    /// Pod Security Standard "restricted", on each container by itself.
+    private static let security: JSONValue = [
+        "allowPrivilegeEscalation": false, "privileged": false, "runAsNonRoot": true, "runAsUser": 1000,
+        "runAsGroup": 1000, "capabilities": ["drop": ["ALL"]], "seccompProfile": ["type": "RuntimeDefault"],
+    ]
+
+    private static func initialisation(_ id: SessionID, _ session: Session, _ settings: Settings) -> JSONValue {
+        var environment = [
+            ("HOME", Settings.home), ("SESSION_HOME", Settings.home),
+            ("SESSION_DIRECTORY", Settings.repositoryFolder),
+            ("SESSION_REPOSITORY", session.key.repositoryURL ?? ""), ("SESSION_BRANCH", session.key.branch),
+            ("SESSION_SOURCE_BRANCH", session.sourceBranch), ("SESSION_USER_EMAIL", session.owner),
+            ("GIT_ALLOW_PROTOCOL", settings.gitProtocols.joined(separator: ":")),
+        ]
+        environment.append(("OPENCODE_SESSION_HASH", id.description))
+        return [
+            "name": .string(ContainerName.initialisation), "image": .string(settings.image),
+            "command": ["/bin/sh", "-c", .string(unexpanded(settings.initScript)), "session-init"],
+            "env": variables(environment),
+            "envFrom": [secretReference(ObjectNames.gitSecret(id))],
+            "resources": resources(settings), "securityContext": security,
+            "terminationMessagePolicy": "FallbackToLogsOnError",
+            "volumeMounts": [["name": "home", "mountPath": .string(Settings.home)]],
+        ]
+    }
+
+    private static func agent(
+        _ id: SessionID, _ session: Session, _ secrets: PodSecrets, _ settings: Settings
+    ) -> JSONValue {
+        var environment = [
+            ("HOME", Settings.home), ("SESSION_DIRECTORY", Settings.repositoryFolder),
+            ("OPENCODE_SERVER_PASSWORD", secrets.agent), ("OPENCODE_POD_SECRET", secrets.callback),
+            ("OPENCODE_SESSION_HASH", id.description), ("OPENCODE_USER_EMAIL", session.owner),
+            ("OPENCODE_DISABLE_AUTOUPDATE", "true"), ("GIT_CONFIG_COUNT", "1"),
+            ("GIT_CONFIG_KEY_0", "safe.directory"), ("GIT_CONFIG_VALUE_0", "*"),
+        ]
+        if settings.chromiumImage != nil {
+            environment.append(("PLAYWRIGHT_MCP_CDP_ENDPOINT", "http://localhost:9222"))
+        }
+        if let url = settings.routerURL { environment.append(("OPENCODE_ROUTER_URL", url)) }
+        if let domain = settings.externalDomain { environment.append(("OPENCODE_ROUTER_EXTERNAL_DOMAIN", domain)) }
+        var list = variables(environment).elements ?? []
+        list.append(["name": "POD_IP", "valueFrom": ["fieldRef": ["fieldPath": "status.podIP"]]])
+        let credentials = Base64.encode("opencode:\(secrets.agent)")
+        return [
+            "name": .string(ContainerName.agent), "image": .string(settings.image),
+            "command": ["/bin/sh", "-c", .string(unexpanded(settings.agentScript)), "session-agent"],
+            "workingDir": .string(Settings.repositoryFolder), "env": .array(list),
+            // The later wins: what a user sets is stronger than what everybody has.
+            "envFrom": [
+                secretReference(settings.apiKeySecret), secretReference(ObjectNames.gitSecret(id)),
+                secretReference(ObjectNames.userSecret(session.owner)),
+            ],
+            "ports": [["name": "http", "containerPort": .number(Int(Settings.agentPort))]],
+            "readinessProbe": [
+                "httpGet": [
+                    "path": "/global/health", "port": .number(Int(Settings.agentPort)),
+                    "httpHeaders": [["name": "Authorization", "value": .string("Basic \(credentials)")]],
+                ],
+                "initialDelaySeconds": 1, "periodSeconds": 2, "timeoutSeconds": 3, "failureThreshold": 20,
+            ],
+            "resources": resources(settings), "securityContext": security,
+            "terminationMessagePolicy": "FallbackToLogsOnError",
+            "volumeMounts": [
+                ["name": "home", "mountPath": .string(Settings.home)],
+                ["name": "config", "mountPath": .string(Settings.home + "/.opencode"), "readOnly": true],
+            ],
+        ]
+    }
+
+    private static func chromium(_ image: String) -> JSONValue {
+        [
+            "name": "chromium", "image": .string(image), "securityContext": security,
+            "resources": [
+                "requests": ["cpu": "100m", "memory": "256Mi"], "limits": ["cpu": "1", "memory": "1Gi"],
+            ],
+        ]
+    }
+
+    private static func resources(_ settings: Settings) -> JSONValue {
+        var requests = ["cpu": settings.cpuRequest, "memory": settings.memoryRequest]
+        requests = requests.filter { !$0.value.isEmpty }
+        var limits: [String: String] = [:]
+        limits["cpu"] = settings.cpuLimit
+        limits["memory"] = settings.memoryLimit
+        return ["requests": .strings(requests), "limits": .strings(limits.filter { !$0.value.isEmpty })]
+    }
+
+    private static func variables(_ list: [(String, String)]) -> JSONValue {
+        .array(list.map { ["name": .string($0.0), "value": .string(unexpanded($0.1))] })
+    }
+
+    private static func secretReference(_ name: String) -> JSONValue {
+        ["secretRef": ["name": .string(name), "optional": true]]
+    }
+
+    /// The text such that the kubelet's expansion of `$(NAME)` gives it back unchanged: it reads `$$` as one `$`.
+    static func unexpanded(_ text: String) -> String { text.replacing("$", with: "$$") }
+}
+
+/// The containers of a session's pod.
+enum ContainerName {
+    static let initialisation = "init"
+    static let agent = "opencode"
+}

@@ -1,0 +1,162 @@
+"""What goes wrong between the router and the API server, and what does not go wrong because of it."""
+
+import time
+
+import pytest
+
+from fake_cluster import Cluster
+
+
+def eventually(check, seconds=20):
+    end = time.monotonic() + seconds
+    while not (found := check()):
+        assert time.monotonic() < end, "it never came to pass"
+        time.sleep(0.05)
+    return found
+
+
+@pytest.fixture(scope="module")
+def session(router, repositories):
+    return router.create(repositories.story, "main")
+
+
+def annotate(cluster, session, text):
+    """Changes a session in the cluster; the router tells it as the title."""
+    cluster.patch("persistentvolumeclaims", f"opencode-pvc-{session['hash']}", {
+        "metadata": {"annotations": {"opencode.ai/title": text}}})
+
+
+def title(router, session):
+    return router.session(session["hash"]).get("title")
+
+
+def test_a_watch_that_is_cut_in_the_middle_of_a_line_loses_nothing(router, cluster, session):
+    for number in range(3):
+        cluster.cut.set()
+        annotate(cluster, session, f"cut {number}")
+        eventually(lambda: title(router, session) == f"cut {number}")
+    assert router.session(session["hash"])["state"] == "running"
+
+
+def test_a_history_that_was_compacted_means_a_new_list(router, cluster, session):
+    cluster.break_connections()
+    cluster.store.compact()
+    annotate(cluster, session, "after compaction")
+    eventually(lambda: title(router, session) == "after compaction")
+
+
+def test_a_storm_of_410_is_survived_with_few_requests(router, cluster, session):
+    cluster.gone = 8
+    before = len(cluster.requests)
+    cluster.break_connections()
+    annotate(cluster, session, "after the storm")
+    eventually(lambda: title(router, session) == "after the storm", 40)
+    cluster.gone = 0
+    assert len(cluster.requests) - before < 60
+
+
+def test_a_burst_of_500_and_429_is_survived(router, cluster, session):
+    cluster.failures = [(500, None), (503, None), (429, 2), (429, 1)]
+    cluster.break_connections()
+    annotate(cluster, session, "after the burst")
+    eventually(lambda: title(router, session) == "after the burst", 40)
+
+
+def test_an_API_server_that_is_down_takes_no_running_session_away(router, cluster, session, repositories):
+    host = router.session_host(session)
+    cluster.stop_server()
+    eventually(lambda: router.operations("/readyz").status == 503)
+    end = time.monotonic() + 6
+    while time.monotonic() < end:
+        assert router.request("GET", "/global/health", host).status == 200
+        assert [one["hash"] for one in router.api("GET", "/sessions")["sessions"]] == [session["hash"]]
+        time.sleep(0.2)
+    refused = router.request(
+        "POST", "/api/sessions", body={"repoUrl": repositories.story, "branch": "feature/one"})
+    assert refused.status == 503 and refused.json()["error"], refused
+    # Meanwhile the cluster goes on without anybody to tell it.
+    annotate(cluster, session, "while it was down")
+    cluster.start()
+    eventually(lambda: title(router, session) == "while it was down", 60)
+    eventually(lambda: router.operations("/readyz").status == 200, 60)
+    assert len(cluster.pods()) == 1 and len(cluster.claims()) == 1
+
+
+def test_a_session_deleted_while_the_API_server_was_down_is_gone_afterwards(router, cluster, repositories):
+    second = router.create(repositories.story, "feature/one")
+    cluster.stop_server()
+    cluster.delete("pods", f"opencode-session-{second['hash']}")
+    cluster.delete("persistentvolumeclaims", f"opencode-pvc-{second['hash']}")
+    cluster.store.compact()
+    time.sleep(1)
+    cluster.start()
+    eventually(lambda: router.request("GET", f"/api/sessions/{second['hash']}").status == 404, 60)
+
+
+def test_a_missing_permission_is_named_in_the_log_and_in_readyz(start_in, make_cluster):
+    cluster = make_cluster()
+    cluster.rules = [rule for rule in Cluster.role() if "leases" not in rule["resources"]]
+    for rule in cluster.rules:
+        if "secrets" in rule["resources"]:
+            rule["verbs"] = [verb for verb in rule["verbs"] if verb != "delete"]
+    try:
+        router = start_in(cluster)
+    except AssertionError as unready:
+        assert "delete secrets" in str(unready) and "create leases.coordination.k8s.io" in str(unready)
+        return
+    eventually(lambda: "delete secrets" in router.operations("/readyz").text)
+    answer = router.operations("/readyz")
+    assert answer.status == 503 and "create leases.coordination.k8s.io" in answer.text
+    line = router.wait_for_line("the router's role lacks permissions; apply deployment/kubernetes/base/rbac.yaml")
+    assert "delete secrets" in str(line)
+    router.stop()
+
+
+def test_a_wrong_token_says_so(start_in, make_cluster):
+    cluster = make_cluster()
+    cluster.tokens = {"another"}
+    with pytest.raises(AssertionError) as unready:
+        start_in(cluster)
+    assert "401" in str(unready.value)
+
+
+@pytest.fixture(scope="module")
+def pair(start_in, make_cluster):
+    cluster = make_cluster()
+    return cluster, start_in(cluster), start_in(cluster)
+
+
+def test_a_session_made_through_one_replica_is_served_by_the_other(pair, repositories):
+    cluster, one, other = pair
+    session = one.create(repositories.story, "main")
+    seen = other.wait_for_state(session["hash"], "running", seconds=5)
+    assert other.request("GET", "/global/health", other.host_of(seen["hash"])).status == 200
+
+
+def test_both_replicas_creating_it_at_once_make_one_pod(pair, repositories):
+    import concurrent.futures
+    cluster, one, other = pair
+    body = {"repoUrl": repositories.story, "branch": "feature/one"}
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(
+            lambda number: pair[1 + number % 2].request("POST", "/api/sessions", body=body), range(8)))
+    assert {answer.status for answer in answers} == {201}, answers
+    identifier = answers[0].json()["hash"]
+    for router in (one, other):
+        router.wait_for_state(identifier, "running")
+    assert len(cluster.pods()) == 2
+
+
+def test_one_replica_sweeps_and_when_it_is_killed_the_other_takes_over(pair):
+    cluster, one, other = pair
+    message = "this replica sweeps"
+
+    def sweeps(router):
+        return any(line.get("message") == message for line in router.lines())
+
+    eventually(lambda: sweeps(one) or sweeps(other))
+    assert not (sweeps(one) and sweeps(other))
+    leader, follower = (one, other) if sweeps(one) else (other, one)
+    leader.process.kill()
+    leader.process.wait()
+    eventually(lambda: sweeps(follower), 30)
