@@ -13,7 +13,7 @@ HASH = "aaaaaaaaaaaa"
 ALICE = "alice@example.com"
 SECRET = "0123456789abcdef0123"
 PROOF = [f"X-Gateway-Key: {SECRET}", f"X-Auth-Request-Email: {ALICE}"]
-REQUEST_ID = re.compile(rb"(?<=\r\nX-Request-Id: )[0-9a-zA-Z-]+(?=\r\n)")
+REQUEST_ID = re.compile(rb"(?<=\r\nX-Request-Id: )[0-9a-zA-Z._-]+(?=\r\n)")
 # What the gateway adds to every final answer of a session.
 HARDENING = [
     "X-Content-Type-Options: nosniff", "Referrer-Policy: same-origin",
@@ -111,7 +111,7 @@ def session_sees(kept, request_line="GET / HTTP/1.1", host=f"{HASH}.example.test
     "X-Forwarded-Preferred-Username: root", "X-Forwarded-Access-Token: secret", "X-Forwarded-Host: evil.example",
     "X-Forwarded-Proto: gopher", "X-Forwarded-Port: 1", "X-Forwarded-Uri: /admin", "X-Forwarded-Prefix: /x",
     "X-FORWARDED-SERVER: x", "GAP-Auth: root@example.com", "GAP-Signature: sha256 x", "X-Admin-Secret: guess",
-    "X-Pod-Secret: guess", "X-Attach-Password: guess", "X-Request-Id: chosen-by-the-browser",
+    "X-Pod-Secret: guess", "X-Attach-Password: guess",
     "Set-Cookie: _oauth2_proxy=renewed", "X_Custom: 1", "X_Forwarded_User: root", "Keep-Alive: timeout=5",
     "TE: trailers", "Trailer: X-Sum", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol: x",
 ])
@@ -188,6 +188,18 @@ def test_a_session_is_told_the_user_only_if_that_is_wanted(proxy, telling_proxy,
 ])
 def test_the_client_s_address_is_the_one_that_the_ingress_wrote(proxy, upstream, lines, client):
     assert without_id(ask(proxy, upstream, lines)[0]) == session_sees([], client=client)
+
+
+@pytest.mark.parametrize("sent, is_kept", [
+    (["trace-1.a_B"], True), (["x" * 64], True), (["x" * 65], False), (["a b"], False), (["a<b"], False), ([""], False),
+])
+def test_a_request_s_id_is_the_ingress_s_if_it_is_a_plain_word(proxy, upstream, sent, is_kept):
+    """And whatever a session says, the answer has the same id."""
+    arrived, received = ask(proxy, upstream, [f"X-Request-Id: {value}" for value in sent],
+                            answered("X-Request-Id: chosen-by-the-session"))
+    [there], [back] = REQUEST_ID.findall(arrived), REQUEST_ID.findall(received)
+    assert there == back
+    assert (there.decode() in sent) == is_kept and (is_kept or len(there) == 32)
 
 
 def test_a_port_s_host_is_localhost_and_the_public_name_goes_beside_it(proxy, dev_server):
