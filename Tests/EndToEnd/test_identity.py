@@ -1,6 +1,11 @@
 """Who is asking: only the ingress may say, and nobody gets what is another's."""
 
+import subprocess
+import time
+
 import pytest
+
+from harness.router import binary, clean_environment
 
 ALICE, BOB = "alice@example.com", "bob@example.com"
 SECRET = "0123456789abcdef0123"
@@ -139,3 +144,40 @@ def test_no_secret_is_in_the_log(router, hers):
     text = router.log_path.read_text()
     for secret in (SECRET, "admin-secret-0123456789"):
         assert secret not in text
+
+
+@pytest.mark.parametrize("host, fields, why", [
+    ("000000000000-oc.example.test", {}, "session_not_found"),
+    ("code.example.test", {"Origin": "http://evil.example"}, "origin_foreign"),
+    ("code.example.test", {"X-Auth-Request-Email": "a@b@c"}, None),
+    ("code.example.test", {"X-Gateway-Key": "wrong"}, None),
+    ("code.example.test", {"Cookie": "_oauth2_a=1; _oauth2_a=2"}, "auth_cookie_duplicate"),
+])
+def test_a_refusal_leaves_an_audit_line_with_the_answer_s_request_id(router, host, fields, why):
+    answer = router.request("GET", "/api/me", host, fields, email=BOB)
+    assert answer.status >= 400
+    end = time.monotonic() + 10
+    while not (lines := [line for line in router.lines() if line.get("logger") == "audit"
+                         and line.get("request") == answer.fields["X-Request-Id"]]):
+        assert time.monotonic() < end, router.lines()[-5:]
+        time.sleep(0.02)
+    [line] = lines
+    assert line["message"] == "access denied" and line["why"] == (why or answer.json()["code"]), line
+
+
+@pytest.mark.parametrize("settings, names", [
+    ({}, "TRUSTED_PROXIES"),
+    ({"DEV_EMAIL": "dev@example.com", "AUTH_SECRET": SECRET}, "DEV_EMAIL"),
+    ({"DEVELOPMENT": "true", "DEV_EMAIL": "dev@example.com", "BIND_ADDRESS": "0.0.0.0"}, "DEV_EMAIL"),
+    ({"TRUSTED_PROXIES": "10.0.0.1/8"}, "TRUSTED_PROXIES"),
+    ({"AUTH_SECRET": "short"}, "AUTH_SECRET"),
+    ({"AUTH_SECRET": SECRET, "DEV_ROUTES": "[]"}, "DEV_ROUTES"),
+])
+def test_a_router_that_would_believe_too_much_does_not_start(tmp_path, settings, names):
+    told = subprocess.run(
+        [binary(), "serve"], capture_output=True, text=True, timeout=30, env=clean_environment(**{
+            "ROUTER_DOMAIN": "example.test", "PORT": 0, "ATTACH_PORT": 0, "POD_PORT": 0, "METRICS_PORT": 0,
+            "SESSION_RUNTIME": "local", "STATE_DIR": tmp_path, **settings}))
+    assert told.returncode != 0
+    assert names in told.stderr + told.stdout
+    assert SECRET not in told.stderr + told.stdout
