@@ -1,7 +1,7 @@
 #!/bin/sh
 # Fuzzes what reads strangers' bytes: run.sh SECONDS [TARGET...]. Builds each target with libFuzzer and AddressSanitizer,
 # runs it that long on its corpus, and stops at the first input that breaks a property. New inputs go to a scratch
-# folder, not to corpus/.
+# folder, not to corpus/. The walk is the same each time, so that a short run is a test; FUZZ_SEED=0 takes another one.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 seconds=${1:?usage: run.sh SECONDS [TARGET...]}
@@ -64,8 +64,8 @@ for target in "$@"; do
                 "$here/Fuzz$target.swift" -o "$scratch/$target" ;;
     esac
     echo "== $target: running for $seconds s"
-    timeout -k 10 $((seconds + 60)) "$scratch/$target" -max_total_time="$seconds" -max_len=4096 -len_control=20 -timeout=10 \
-        -dict="$here/http.dict" -print_final_stats=1 -artifact_prefix="$scratch/" \
+    timeout -k 10 $((seconds + 60)) "$scratch/$target" -max_total_time="$seconds" -seed="${FUZZ_SEED:-1}" \
+        -max_len=4096 -len_control=20 -timeout=10 -dict="$here/http.dict" -print_final_stats=1 -artifact_prefix="$scratch/" \
         "$scratch/$corpus" "$here/corpus/$corpus" 2>&1 | tail -n 25 | tee "$scratch/$target.log"
     grep -q '^stat::number_of_executed_units' "$scratch/$target.log"
     if grep -q -e 'Test unit written' -e 'deadly signal' "$scratch/$target.log"; then
