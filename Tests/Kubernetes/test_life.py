@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from harness.http1 import EventStream
 from harness.repositories import git
 
 
@@ -69,6 +70,23 @@ def test_04_polling_and_proxying_cost_no_call(router, cluster, session):
         assert router.request("GET", "/global/health", host).status == 200
     # What is used is written down once a minute, however often it is.
     assert len(calls()) - len(before) <= 1, calls()[len(before):]
+    assert 'opencode_router_kubernetes_requests_total{' in router.operations("/metrics").text
+
+
+def test_04b_a_change_in_the_cluster_reaches_a_browser_at_once(router, cluster, session):
+    with router.connect() as connection:
+        events = EventStream(connection, "/api/sessions/stream", router.host).events(10)
+        next(events)
+        delays = []
+        for number in range(5):
+            begin = time.monotonic()
+            cluster.patch("persistentvolumeclaims", f"opencode-pvc-{session['hash']}", {
+                "metadata": {"annotations": {"opencode.ai/title": f"title {number}"}}})
+            for _, data in events:
+                if data and f"title {number}" in data:
+                    break
+            delays.append(time.monotonic() - begin)
+        assert sorted(delays)[2] < 0.25, delays
 
 
 def test_05_stopping_keeps_the_disk_and_resuming_finds_it(router, cluster, session):

@@ -13,7 +13,7 @@ internal import Sessions
 extension Server {
     /// Sessions as pods, by the cluster that the token or KUBECONFIG names.
     static func clusterParts(
-        _ settings: Settings, _ given: Settings.KubernetesSettings, client: HTTPClient
+        _ settings: Settings, _ given: Settings.KubernetesSettings, client: HTTPClient, registry: MetricRegistry
     ) throws -> SessionParts {
         let logger = Logger(label: "sessions")
         let access: ClusterAccess
@@ -36,7 +36,11 @@ extension Server {
             cpuRequest: given.cpuRequest, cpuLimit: given.cpuLimit, memoryRequest: given.memoryRequest,
             memoryLimit: given.memoryLimit, routerURL: given.routerURL, externalDomain: given.externalDomain)
         sessions.gitProtocols = settings.repositories.schemes
-        let cluster = KubernetesClient(client, access: access, namespace: given.namespace)
+        // Polling and proxying must not move this number.
+        let cluster = KubernetesClient(client, access: access, namespace: given.namespace) { verb, resource in
+            registry.add(
+                to: "opencode_router_kubernetes_requests", [("verb", verb.rawValue), ("resource", resource.plural)])
+        }
         let runtime = KubernetesSessions(cluster, settings: sessions, http: client, logger: logger)
         logger.info(
             "sessions are pods",

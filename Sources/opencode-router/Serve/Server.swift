@@ -72,7 +72,7 @@ enum Server {
         // Local sessions share this machine's ports with the gateway.
         let reserved = routing.reserving(ownPorts: plane.addresses.map(\.port) + [operations.address.port])
 
-        let parts = try await sessionParts(settings)
+        let parts = try await sessionParts(settings, registry: registry)
         let publisher = RoutePublisher(
             plane: plane, settings: reserved, directory: parts.directory,
             fixed: fixed, readiness: readiness)

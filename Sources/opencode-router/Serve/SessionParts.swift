@@ -31,7 +31,7 @@ struct SessionParts: Sendable {
 
 extension Server {
     /// Builds the runtime that the settings ask for.
-    static func sessionParts(_ settings: Settings) async throws -> SessionParts {
+    static func sessionParts(_ settings: Settings, registry: MetricRegistry) async throws -> SessionParts {
         let client: HTTPClient
         do {
             client = try await HTTPClient(loop: Loop(name: "client"))
@@ -39,7 +39,7 @@ extension Server {
             throw StartFailure("no event loop could be made: \(error)")
         }
         if settings.sessions.runtime == .kubernetes, let cluster = settings.kubernetes {
-            return try clusterParts(settings, cluster, client: client)
+            return try clusterParts(settings, cluster, client: client, registry: registry)
         }
         let runtime = try await localSessions(settings, client: client)
         return SessionParts(

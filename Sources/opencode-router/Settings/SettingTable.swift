@@ -124,43 +124,43 @@ enum SettingTable {
 
     private static let kubernetes: [SettingDeclaration] = [
         .init(
-            "OPENCODE_IMAGE", .text, .kubernetes, note: "required with Kubernetes", pending: true,
+            "OPENCODE_IMAGE", .text, .kubernetes, note: "required with Kubernetes",
             "Image of a session's init and agent containers."),
         .init(
-            "OPENCODE_NAMESPACE", .text, .kubernetes, default: "opencode", pending: true, "Namespace of all objects."),
+            "OPENCODE_NAMESPACE", .text, .kubernetes, default: "opencode", "Namespace of all objects."),
         .init(
-            "KUBECONFIG", .path, .kubernetes, pending: true,
+            "KUBECONFIG", .path, .kubernetes,
             "Client configuration; used only without an in-cluster token."),
         .init(
-            "API_KEY_SECRET_NAME", .text, .kubernetes, default: "opencode-api-keys", pending: true,
+            "API_KEY_SECRET_NAME", .text, .kubernetes, default: "opencode-api-keys",
             "Secret whose entries become the agent's environment."),
         .init(
-            "CONFIG_MAP_NAME", .text, .kubernetes, default: "opencode-config-dir", pending: true,
+            "CONFIG_MAP_NAME", .text, .kubernetes, default: "opencode-config-dir",
             "ConfigMap mounted as the agent's configuration."),
-        .init("IMAGE_PULL_SECRET_NAME", .text, .kubernetes, default: "", pending: true, "Secret for pulling images."),
+        .init("IMAGE_PULL_SECRET_NAME", .text, .kubernetes, default: "", "Secret for pulling images."),
         .init(
-            "STORAGE_CLASS", .text, .kubernetes, default: "", note: "the cluster's default", pending: true,
+            "STORAGE_CLASS", .text, .kubernetes, default: "", note: "the cluster's default",
             "Storage class of sessions' volumes."),
-        .init("STORAGE_SIZE", .quantity, .kubernetes, default: "2Gi", pending: true, "Size of a session's volume."),
+        .init("STORAGE_SIZE", .quantity, .kubernetes, default: "2Gi", "Size of a session's volume."),
         .init(
-            "CHROMIUM_IMAGE", .text, .kubernetes, default: "chromedp/headless-shell:latest", pending: true,
+            "CHROMIUM_IMAGE", .text, .kubernetes, default: "chromedp/headless-shell:latest",
             "Image of the browser sidecar."),
         .init(
-            "POD_CPU_REQUEST", .quantity, .kubernetes, default: "250m", pending: true,
+            "POD_CPU_REQUEST", .quantity, .kubernetes, default: "250m",
             "CPU that the agent container requests."),
         .init(
-            "POD_CPU_LIMIT", .quantity, .kubernetes, note: "none", pending: true, "CPU limit of the agent container."),
+            "POD_CPU_LIMIT", .quantity, .kubernetes, note: "none", "CPU limit of the agent container."),
         .init(
-            "POD_MEMORY_REQUEST", .quantity, .kubernetes, default: "512Mi", pending: true,
+            "POD_MEMORY_REQUEST", .quantity, .kubernetes, default: "512Mi",
             "Memory that the agent container requests."),
         .init(
-            "POD_MEMORY_LIMIT", .quantity, .kubernetes, default: "2Gi", pending: true,
+            "POD_MEMORY_LIMIT", .quantity, .kubernetes, default: "2Gi",
             "Memory limit of the agent container."),
         .init(
             "OPENCODE_ROUTER_URL", .url, .kubernetes, pending: true,
             "In-cluster URL of POD_PORT, given to pods; unset: pods stay silent."),
         .init(
-            "OPENCODE_ROUTER_EXTERNAL_DOMAIN", .domain, .kubernetes, pending: true,
+            "OPENCODE_ROUTER_EXTERNAL_DOMAIN", .domain, .kubernetes,
             "Domain that pods put into preview URLs."),
         .init(
             "EDITOR_IMAGE", .text, .kubernetes, default: "ghcr.io/mrsimpson/opencode-editor:latest", pending: true,

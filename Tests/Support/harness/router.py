@@ -47,7 +47,14 @@ class Router:
         }
         self.log_path = folder / "router.log"
         self.process = None
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            # Whoever asked for it never gets it, so nobody else would end it.
+            if self.process is not None:
+                self.process.kill()
+                self.process.wait()
+            raise
 
     def start(self):
         self.log = open(self.log_path, "ab")
