@@ -9,6 +9,7 @@ package final class SessionDirectory: Sendable {
         var readers: [UInt64: Reader] = [:]
         var nextReader: UInt64 = 0
         var ended = false
+        var first: (@Sendable (DirectorySnapshot) -> Void)?
     }
     private struct Reader {
         var interest: DirectoryInterest
@@ -67,10 +68,22 @@ package final class SessionDirectory: Sendable {
     /// How many streams of `updates` are open.
     package var readerCount: Int { state.withLock { $0.readers.count } }
 
+    /// Shows every new state to `body` before anybody else can see it, beginning with the present one.
+    ///
+    /// Who learns here that a session runs may ask for its host at once: the routes must lead there by then. `body`
+    /// must be quick and must not call the directory. One only.
+    package func showFirst(to body: @escaping @Sendable (DirectorySnapshot) -> Void) {
+        state.withLock { state in
+            state.first = body
+            body(state.snapshot)
+        }
+    }
+
     private func publish(_ change: (inout DirectorySnapshot) -> DirectoryTouch) {
         state.withLock { state in
             let touched = change(&state.snapshot)
             guard !touched.isEmpty else { return }
+            state.first?(state.snapshot)
             for reader in state.readers.values where reader.interest.covers(touched) {
                 reader.continuation.yield(state.snapshot)
             }

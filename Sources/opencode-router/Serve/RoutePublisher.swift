@@ -6,41 +6,41 @@ internal import Routing
 internal import Sessions
 internal import Synchronization
 
-/// Turns every state of the session directory into a route table for the workers.
+/// Turns every state of the session directory into a route table for the workers, before anybody else sees the state.
 final class RoutePublisher: ActivitySource {
+    private struct State {
+        var identities = IncarnationNumbers()
+        var generation: UInt64 = 0
+    }
+
     private let plane: Workers
     private let settings: RoutingSettings
-    private let directory: SessionDirectory
     private let fixed: FixedRoutes
     private let readiness: Readiness
+    private let state = Mutex(State())
     /// The cells of sessions by id; they outlive tables.
     private let cells = Mutex<[SessionID: ActivityCell]>([:])
 
-    init(
-        plane: Workers, settings: RoutingSettings, directory: SessionDirectory, fixed: FixedRoutes,
-        readiness: Readiness
-    ) {
+    init(plane: Workers, settings: RoutingSettings, fixed: FixedRoutes, readiness: Readiness) {
         self.plane = plane
         self.settings = settings
-        self.directory = directory
         self.fixed = fixed
         self.readiness = readiness
     }
 
-    /// Publishes until the directory ends or the task is cancelled.
-    func run() async {
-        var identities = IncarnationNumbers()
-        var generation: UInt64 = 0
-        for await snapshot in directory.updates(.everything) {
-            readiness.set(.directory, snapshot.inSync ? nil : snapshot.staleReason ?? "not in sync yet")
-            guard snapshot.isLoaded else { continue }
-            generation += 1
-            let routes = snapshot.sessions.map { route($0, &identities) }
+    /// Gives the workers the table of this state; a worker uses it from its next look at its mailbox on, and that comes
+    /// before any request that was sent later.
+    func publish(_ snapshot: DirectorySnapshot) {
+        readiness.set(.directory, snapshot.inSync ? nil : snapshot.staleReason ?? "not in sync yet")
+        guard snapshot.isLoaded else { return }
+        state.withLock { state in
+            state.generation += 1
+            let routes = snapshot.sessions.map { route($0, &state.identities) }
             forgetCells(of: snapshot)
-            identities.keep(snapshot.sessions)
+            state.identities.keep(snapshot.sessions)
             plane.publish(
                 RouteTable(
-                    settings: settings, sessions: routes + fixed.routes, generation: generation,
+                    settings: settings, sessions: routes + fixed.routes, generation: state.generation,
                     fallback: fixed.fallback))
         }
     }

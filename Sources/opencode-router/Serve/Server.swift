@@ -73,9 +73,8 @@ enum Server {
         let reserved = routing.reserving(ownPorts: plane.addresses.map(\.port) + [operations.address.port])
 
         let parts = try await sessionParts(settings, registry: registry)
-        let publisher = RoutePublisher(
-            plane: plane, settings: reserved, directory: parts.directory,
-            fixed: fixed, readiness: readiness)
+        let publisher = RoutePublisher(plane: plane, settings: reserved, fixed: fixed, readiness: readiness)
+        parts.directory.showFirst { publisher.publish($0) }
         let api = RouterAPI(
             settings: apiSettings(settings, boundPort: port, parts), directory: parts.directory,
             runtime: parts.runtime, branches: parts.branches, catalogue: parts.catalogue, secrets: parts.secrets)
@@ -109,7 +108,6 @@ enum Server {
         var group = ServiceGroupConfiguration(
             services: [
                 .init(service: LoopService("directory") { await parts.directory.run() }),
-                .init(service: LoopService("routes") { await publisher.run() }),
                 .init(
                     service: LoopService("session metrics") {
                         var metrics = SessionMetrics(registry)
