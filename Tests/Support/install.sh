@@ -5,8 +5,9 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 build_packages=(git pkg-config libssl-dev zlib1g-dev libbrotli-dev libyaml-dev)
-test_packages=(python3 python3-venv curl binutils chromium node-typescript)
-bench_packages=(haproxy nginx-light wrk)
+# nginx and HAProxy are readers that ours is compared with, as processes of the tests.
+test_packages=(python3 python3-venv curl binutils chromium node-typescript shellcheck haproxy nginx-light)
+bench_packages=(haproxy nginx-light libnginx-mod-http-brotli-static brotli wrk)
 
 retry() {
     # Package mirrors fail now and then; a broken one fails three times.
@@ -36,6 +37,13 @@ packages() {
     echo "installing ${missing[*]}" >&2
     export DEBIAN_FRONTEND=noninteractive
     retry as_root apt-get update -qq
+    # Debian starts a service when it is installed; the tests start what they need themselves.
+    local policy=/usr/sbin/policy-rc.d
+    if [ ! -e $policy ]; then
+        printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
+        as_root chmod 755 $policy
+        trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
+    fi
     retry as_root apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
