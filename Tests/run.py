@@ -106,7 +106,7 @@ STAGES = [
     Stage("kubernetes", PYTEST + ["Tests/Kubernetes"], pytest, limit=1200),
     Stage("browser", PYTEST + ["Tests/Browser"], pytest),
     Stage("differential", PYTEST + ["Tests/Differential"], pytest),
-    Stage("fuzz", ["Tests/Fuzz/run.sh", "20"]),
+    Stage("fuzz", ["Tests/Fuzz/run.sh", "8"]),
     sanitizer("thread", {"TSAN_OPTIONS": "halt_on_error=0"}),
     # LeakSanitizer blames XCTest itself.
     sanitizer("address", {"ASAN_OPTIONS": "detect_leaks=0"}),
