@@ -142,7 +142,7 @@ class HAProxy:
         self.name = "HAProxy" if splice else "HAProxy, no splice"
         self.port = free_port()
         config = folder / f"haproxy-{splice}.cfg"
-        options = "option splice-auto" if splice else ""
+        options = "option splice-request\n  option splice-response" if splice else ""
         pipes = "tune.pipesize 1048576" if splice else ""
         config.write_text(f"""
 global
