@@ -157,8 +157,9 @@ package struct Leadership: Sendable {
                         "name": .string(name), "resourceVersion": .string(version),
                         "labels": ["app.kubernetes.io/managed-by": "opencode-router"],
                     ],
+                    // No holder at all: an empty name is not valid everywhere.
                     "spec": [
-                        "holderIdentity": "", "leaseDurationSeconds": 1,
+                        "leaseDurationSeconds": 1,
                         "leaseTransitions": .number(lease.spec?.leaseTransitions ?? 0),
                     ],
                 ]))

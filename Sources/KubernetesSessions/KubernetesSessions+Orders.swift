@@ -171,7 +171,11 @@ extension KubernetesSessions {
                 let claim = try await ask({ () async throws(KubernetesError) in
                     try await self.client.find(PersistentVolumeClaim.self, name)
                 })
-            else { continue }
+            else {
+                // Gone again, or a quota's own conflict: once more, but not at once.
+                try await self.pause(until: deadline)
+                continue
+            }
             if claim.metadata.deletionTimestamp != nil {
                 guard ContinuousClock.now < deadline else {
                     throw .conflict(message: "The session of before is still being deleted. Try again in a moment.")
@@ -228,7 +232,11 @@ extension KubernetesSessions {
                 let pod = try await ask({ () async throws(KubernetesError) in
                     try await self.client.find(Pod.self, ObjectNames.pod(id))
                 })
-            else { continue }
+            else {
+                // Gone again, or a quota's own conflict: once more, but not at once.
+                try await self.pause(until: deadline)
+                continue
+            }
             let isEnding = pod.metadata.deletionTimestamp != nil
             if !isEnding {
                 guard SessionDerivation.endpoint(of: pod) == nil,
@@ -366,6 +374,14 @@ extension KubernetesSessions {
         let result = await work.value
         if turns[id] == turn { turns[id] = nil }
         try result.get()
+    }
+
+    /// Waits a moment; an order that goes on for too long ends as a conflict.
+    private func pause(until deadline: ContinuousClock.Instant) async throws(SessionRuntimeError) {
+        guard ContinuousClock.now < deadline else {
+            throw .conflict(message: "The cluster does not come to an end with the session. Try again in a moment.")
+        }
+        try? await Task.sleep(for: .milliseconds(200))
     }
 
     // MARK: Words
