@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// A program that a test talks to: started at once, killed when nobody holds it any more.
 final class ChildProcess: Sendable {
@@ -78,17 +79,29 @@ final class ChildProcess: Sendable {
     }
 }
 
-/// A directory that is removed when nobody holds it any more.
+/// A directory that is removed when nobody holds it any more, or when the tests end.
 final class TemporaryDirectory: Sendable {
     let path: String
+
+    /// What statics hold is never released.
+    private static let remaining: Mutex<Set<String>> = {
+        atexit {
+            for path in TemporaryDirectory.remaining.withLock({ $0 }) { ChildProcess.run(["rm", "-rf", path]) }
+        }
+        return Mutex([])
+    }()
 
     init() {
         var template = Array("/tmp/opencode-router-test.XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { fatalError("no temporary directory") }
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        Self.remaining.withLock { _ = $0.insert(path) }
     }
 
-    deinit { ChildProcess.run(["rm", "-rf", path]) }
+    deinit {
+        ChildProcess.run(["rm", "-rf", path])
+        Self.remaining.withLock { _ = $0.remove(path) }
+    }
 
     /// The path of something in it.
     func callAsFunction(_ name: String) -> String { "\(path)/\(name)" }
