@@ -1,7 +1,7 @@
 // swift-tools-version: 6.3
 import PackageDescription
 
-/// Settings of every Swift target; style.md of the project in docs/architecture.md says why.
+/// Settings of every Swift target; docs/architecture.md says why.
 let swiftSettings: [SwiftSetting] =
     [
         .swiftLanguageMode(.v6),

@@ -3,7 +3,7 @@ package import HTTPWire
 /// Decides who is asking from a request head and its peer, without waiting and without allocating.
 ///
 /// Exactly one header carries the identity, and it counts only with proof that the signing-in proxy is talking: the peer's
-/// address, a shared key, or both where both are configured. Everything doubtful is refused (wire-facts of oauth2-proxy:
+/// address, a shared key, or both where both are configured. Everything doubtful is refused (measured on oauth2-proxy:
 /// the other header families are the client's to write in each topology).
 package struct IdentityPolicy: Sendable {
     /// Whether everybody who reaches the listener is believed; worth a warning at every start.
