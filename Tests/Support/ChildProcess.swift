@@ -5,19 +5,22 @@ import Synchronization
 final class ChildProcess: Sendable {
     let pid: pid_t
     private let output: CInt
+    /// Whether the process is gone for good, and its number perhaps somebody else's.
+    private let isReaped = Atomic(false)
 
     /// Starts a program from PATH; its output and errors can be read with `readLine`.
     init(_ arguments: [String], directory: String? = nil, environment: [String: String] = [:]) {
+        // Closed on exec from the start: a child that another test starts right now would keep the writing end, and
+        // nobody would ever read the end of this one's output.
         var pipe: [CInt] = [0, 0]
-        guard Glibc.pipe(&pipe) == 0 else { fatalError("no pipe") }
-        _ = fcntl(pipe[0], F_SETFD, FD_CLOEXEC)
+        let kind = CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+        guard socketpair(AF_UNIX, kind, 0, &pipe) == 0 else { fatalError("no pipe") }
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_adddup2(&actions, pipe[1], 1)
         posix_spawn_file_actions_adddup2(&actions, pipe[1], 2)
-        if pipe[1] > 2 { posix_spawn_file_actions_addclose(&actions, pipe[1]) }
         // env -C changes the directory without a call that older C libraries lack.
         var words = ["env"]
         if let directory { words += ["-C", directory] }
@@ -55,13 +58,22 @@ final class ChildProcess: Sendable {
     }
 
     /// Ends the program without giving it a chance to say goodbye.
-    func kill() { _ = Glibc.kill(pid, SIGKILL) }
+    func kill() {
+        if !isReaped.load(ordering: .relaxed) { _ = Glibc.kill(pid, SIGKILL) }
+    }
+
+    /// Waits for the program's end; its wait status.
+    private func reap() -> CInt {
+        var status: CInt = 0
+        waitpid(pid, &status, 0)
+        isReaped.store(true, ordering: .relaxed)
+        return status
+    }
 
     deinit {
         kill()
         close(output)
-        var status: CInt = 0
-        waitpid(pid, &status, 0)
+        if !isReaped.load(ordering: .relaxed) { _ = reap() }
     }
 
     /// Runs a program to its end; returns its output, or stops the test run if it fails.
@@ -70,9 +82,7 @@ final class ChildProcess: Sendable {
         let child = ChildProcess(arguments + [], directory: directory, environment: environment)
         var lines: [String] = []
         while let line = child.readLine() { lines.append(line) }
-        var status: CInt = 0
-        waitpid(child.pid, &status, 0)
-        guard status == 0 else {
+        guard child.reap() == 0 else {
             fatalError("\(arguments.joined(separator: " ")) failed:\n\(lines.joined(separator: "\n"))")
         }
         return lines.joined(separator: "\n")

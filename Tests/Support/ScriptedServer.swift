@@ -77,7 +77,7 @@ final class ScriptedServer: Sendable {
 
     /// Starts listening on a free port of 127.0.0.1; the connection is closed when the script returns.
     init(_ script: @escaping @Sendable (Connection) -> Void) {
-        let listener = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+        let listener = socket(AF_INET, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
@@ -94,6 +94,7 @@ final class ScriptedServer: Sendable {
             while true {
                 let descriptor = accept(listener, nil, nil)
                 guard descriptor >= 0 else { return }
+                _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
                 // Several small sends must not wait for acknowledgements that the client delays.
                 var yes: CInt = 1
                 setsockopt(
@@ -104,6 +105,12 @@ final class ScriptedServer: Sendable {
                 }
                 Self.thread {
                     script(Connection(descriptor: descriptor, index: index))
+                    // A child process that started just now may hold the connection as well; the peer must see its
+                    // end. A reset needs the close alone.
+                    var option = linger()
+                    var length = socklen_t(MemoryLayout<linger>.size)
+                    getsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, &length)
+                    if option.l_onoff == 0 { shutdown(descriptor, CInt(SHUT_WR)) }
                     Glibc.close(descriptor)
                 }
             }
