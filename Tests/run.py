@@ -107,7 +107,8 @@ STAGES = [
     Stage("browser", PYTEST + ["Tests/Browser"], pytest),
     Stage("differential", PYTEST + ["Tests/Differential"], pytest),
     Stage("fuzz", ["Tests/Fuzz/run.sh", "8"]),
-    sanitizer("thread", {"TSAN_OPTIONS": "halt_on_error=0"}),
+    sanitizer("thread", {
+        "TSAN_OPTIONS": f"halt_on_error=0 suppressions={ROOT}/Tests/Support/thread-sanitizer.suppressions"}),
     # LeakSanitizer blames XCTest itself.
     sanitizer("address", {"ASAN_OPTIONS": "detect_leaks=0"}),
 ]
