@@ -8,7 +8,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "Support"))
 
 from harness.repositories import Repositories  # noqa: E402
-from harness.router import Router  # noqa: E402
+from harness.router import Router, binary  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -53,3 +53,46 @@ def session(router, repositories):
 def second_session(router, repositories):
     """Another running session of the same user."""
     return router.create(repositories.story, "feature/one")
+
+
+@pytest.fixture(scope="session")
+def make_cluster(tmp_path_factory):
+    """Starts doubles of an API server; ends them, and the sessions in them, with the tests."""
+    from fake_cluster import Cluster
+
+    made = []
+
+    def make(**options):
+        cluster = Cluster(tmp_path_factory.mktemp("cluster"), binary(), **options)
+        made.append(cluster)
+        return cluster
+
+    yield make
+    for cluster in made:
+        cluster.close()
+
+
+@pytest.fixture(scope="module")
+def cluster(make_cluster):
+    return make_cluster()
+
+
+@pytest.fixture(scope="session")
+def start_in(start_router):
+    """Starts a router whose sessions are pods of a cluster."""
+
+    def start(cluster, **settings):
+        return start_router(
+            SESSION_RUNTIME="kubernetes", KUBECONFIG=cluster.kubeconfig(), OPENCODE_IMAGE="registry.test/opencode:1",
+            OPENCODE_NAMESPACE="opencode", AGENT_COMMAND=None, STATE_DIR=None,
+            MAX_REQUESTS_PER_SECOND_PER_USER=100000, **settings)
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def cluster_router(start_in, cluster):
+    """A router in development mode whose sessions are pods, that the tests of one file share."""
+    router = start_in(cluster)
+    yield router
+    router.stop()

@@ -1,4 +1,4 @@
-"""The same walk through the real binary with local sessions: from the picker into a session and back.
+"""The same walk through the real binary, with sessions as processes and as pods: from the picker into a session and back.
 
 With ROUTER_URL set, the walk goes to a router that runs already; ROUTER_REPOSITORY then names a repository it may clone.
 """
@@ -10,9 +10,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=["there"] if "ROUTER_URL" in os.environ else ["local", "kubernetes"])
 def address(request):
-    return os.environ.get("ROUTER_URL") or f"http://{request.getfixturevalue('router').host}"
+    if request.param == "there":
+        return os.environ["ROUTER_URL"]
+    return f"http://{request.getfixturevalue('router' if request.param == 'local' else 'cluster_router').host}"
 
 
 @pytest.fixture(scope="module")
