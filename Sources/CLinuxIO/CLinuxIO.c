@@ -58,10 +58,6 @@ ssize_t clinuxio_writev(int fd, const struct iovec *vectors, int count, int more
 int clinuxio_set_option(int fd, int level, int name, int value) {
     RESULT(setsockopt(fd, level, name, &value, sizeof value));
 }
-int clinuxio_unread_bytes(int fd) {
-    int count = 0;
-    return ioctl(fd, FIONREAD, &count) < 0 ? -errno : count;
-}
 
 int clinuxio_pipe(int descriptors[2]) { RESULT(pipe2(descriptors, O_NONBLOCK | O_CLOEXEC)); }
 int clinuxio_set_pipe_size(int fd, int bytes) { RESULT(fcntl(fd, F_SETPIPE_SZ, bytes)); }

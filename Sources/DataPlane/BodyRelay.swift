@@ -86,9 +86,6 @@ struct BodyRelay {
     /// Whether the sink has all of it.
     func isFinished(_ output: IOBuffer?) -> Bool { isTaken && !owes && !isPending(output) }
 
-    /// Whether the body has no end but the connection's.
-    var endsWithConnection: Bool { reading == .untilClose }
-
     /// Gives the pipe back; one with bytes in it is closed.
     mutating func release(to pipes: PipePool) {
         if let pipe {

@@ -20,8 +20,6 @@ final class Connection {
     private(set) var isIdle = true
     /// Whether no request came in the time that a connection may be idle.
     private var isExpired = false
-    /// Whether the connection has become a tunnel.
-    var isTunnel = false
 
     init(stream: Stream, waiter: Waiter, peer: PeerAddress, entrance: Entrance, worker: Worker) {
         self.stream = stream

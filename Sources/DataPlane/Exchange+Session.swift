@@ -427,7 +427,6 @@ extension Exchange {
     /// Carries bytes both ways until one side closes; the 101 leaves first.
     private func tunnel(through stream: Stream, _ session: SessionRoute, on connection: Connection) async {
         let client = connection.stream
-        connection.isTunnel = true
         writeAnswerHead(ResponseDelivery(framing: .none, keepAlive: true))
         upload.begin(.untilClose, writesChunks: false)
         download.begin(.untilClose, writesChunks: false)

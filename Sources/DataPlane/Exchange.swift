@@ -220,28 +220,15 @@ final class Exchange {
 
     // MARK: Sending
 
-    /// Sends everything in `toClient`, under the rule that a client must not be too slow.
+    /// Sends everything in `toClient`.
     func flush(to connection: Connection) async -> Bool {
-        guard let buffer = toClient else { return true }
-        var floor = ByteFloor(worker)
-        while !buffer.isEmpty {
-            switch connection.stream.send(buffer.bytes) {
-            case .moved(let count):
-                buffer.consume(count)
-                floor.moved(count)
-            case .wouldBlock, .endOfStream:
-                connection.stream.interest = [.write, .hangUp]
-                if await connection.waiter.wait(until: floor.deadline) == .deadline, !floor.isMet(worker) {
-                    return false
-                }
-                if connection.stream.isBroken || worker.isPastDrain { return false }
-            case .failed: return false
-            }
-        }
+        guard let buffer = toClient, !buffer.isEmpty else { return true }
+        guard await send(buffer.bytes, to: connection) else { return false }
+        buffer.consume(buffer.count)
         return true
     }
 
-    /// Sends bytes that belong to somebody else, without copying them.
+    /// Sends bytes without copying them, under the rule that a client must not be too slow; they stay where they are.
     func send(_ bytes: UnsafeRawBufferPointer, to connection: Connection) async -> Bool {
         var rest = bytes
         var floor = ByteFloor(worker)

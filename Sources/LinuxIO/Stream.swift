@@ -211,9 +211,6 @@ package final class Stream: EventSource {
         return writeFailed(result)
     }
 
-    /// Bytes received by the kernel and not read yet.
-    package var unreadBytes: Int { max(0, Int(clinuxio_unread_bytes(descriptor))) }
-
     // MARK: Straight-line use
 
     /// Waits until a read may give something.
@@ -297,11 +294,6 @@ package final class Stream: EventSource {
         _ = clinuxio_set_option(descriptor, CInt(IPPROTO_TCP), TCP_KEEPINTVL, CInt(max(1, seconds / 6)))
         _ = clinuxio_set_option(descriptor, CInt(IPPROTO_TCP), TCP_KEEPCNT, 3)
         _ = clinuxio_set_option(descriptor, CInt(IPPROTO_TCP), TCP_USER_TIMEOUT, CInt(seconds * 1000))
-    }
-
-    /// The size of a pseudo-terminal's window.
-    package func resizeTerminal(rows: UInt16, columns: UInt16) {
-        _ = clinuxio_resize_terminal(descriptor, rows, columns)
     }
 }
 

@@ -34,7 +34,6 @@ ssize_t clinuxio_receive(int fd, void *bytes, size_t count);
 ssize_t clinuxio_send(int fd, const void *bytes, size_t count, int more);
 ssize_t clinuxio_writev(int fd, const struct iovec *vectors, int count, int more);
 int clinuxio_set_option(int fd, int level, int name, int value);
-int clinuxio_unread_bytes(int fd);
 
 // pipes and splice
 int clinuxio_pipe(int descriptors[2]);
