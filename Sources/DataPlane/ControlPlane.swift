@@ -1,5 +1,15 @@
 /// A request to the API, as a value that leaves the worker.
 package struct ControlRequest: Sendable {
+    /// Who asks.
+    package enum Caller: Hashable, Sendable {
+        /// A user by their normalised address.
+        case user(String)
+        /// Nobody is named: what the request carries instead, an administrator's key, is for the API to judge.
+        case unnamed
+        /// Whoever reaches the pods' listener; nothing is proven yet.
+        case pod
+    }
+
     /// As spelt.
     package var method: String
     /// The path as sent, still percent-encoded.
@@ -10,22 +20,21 @@ package struct ControlRequest: Sendable {
     package var fields: [(name: String, value: String)]
     /// The body, at most `DataPlaneSettings.apiBodyLimit` bytes.
     package var body: [UInt8]
-    /// The caller's normalised address.
-    package var email: String
+    package var caller: Caller
     /// The peer's numeric address, without port.
     package var peer: String
     package var requestID: String
 
     package init(
         method: String, path: String, query: String, fields: [(name: String, value: String)], body: [UInt8],
-        email: String, peer: String, requestID: String
+        caller: Caller, peer: String, requestID: String
     ) {
         self.method = method
         self.path = path
         self.query = query
         self.fields = fields
         self.body = body
-        self.email = email
+        self.caller = caller
         self.peer = peer
         self.requestID = requestID
     }

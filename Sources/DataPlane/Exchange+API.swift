@@ -5,17 +5,20 @@ internal import Telemetry
 
 /// The API ending: the request leaves the worker as a value, the answer comes back through the loop's mailbox.
 extension Exchange {
-    /// Answers a request to the API.
+    /// Answers a user's request to the API.
     func callAPI(_ who: Identification, on connection: Connection) async -> Ending {
+        let email = worker.gatekeeper.email(who, in: connection.input!.bytes)
+        return await callAPI(as: email.map(ControlRequest.Caller.user) ?? .unnamed, on: connection)
+    }
+
+    /// Answers a request to the API by this caller.
+    func callAPI(as caller: ControlRequest.Caller, on connection: Connection) async -> Ending {
         let bytes = connection.input!.bytes
-        guard let email = worker.gatekeeper.email(who, in: bytes) else {
-            return await refuse(.misdirected, on: connection, isAPI: true)
-        }
         var call = ControlRequest(
             method: request.methodText.string(in: bytes), path: request.path.string(in: bytes),
             query: request.query.string(in: bytes),
             fields: request.fields.map { ($0.name.string(in: bytes), $0.value.string(in: bytes)) },
-            body: [], email: email, peer: connection.peer.description, requestID: requestID.text)
+            body: [], caller: caller, peer: connection.peer.description, requestID: requestID.text)
         connection.input!.consume(request.byteCount)
         do throws(Refusal) {
             call.body = try await readBody(limit: worker.settings.apiBodyLimit, on: connection)

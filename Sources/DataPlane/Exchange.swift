@@ -136,6 +136,9 @@ final class Exchange {
             case .port(let session, let port):
                 kind = .port
                 ending = await serveSession(session, port: port, who, on: connection)
+            case .pod:
+                kind = .pod
+                ending = await callAPI(as: .pod, on: connection)
             case .editor, .attach, .unknownSession, .misdirected:
                 kind = .refusal
                 ending = await refuse(.unknownSession, on: connection, isAPI: false)
@@ -291,13 +294,18 @@ struct ByteFloor {
 }
 
 extension Route {
-    var isAPI: Bool { if case .api = self { true } else { false } }
+    var isAPI: Bool {
+        switch self {
+        case .api, .pod: true
+        default: false
+        }
+    }
 
     /// The session that the route names, if it names one.
     var sessionID: UInt64? {
         switch self {
         case .session(let session), .port(let session, _), .attach(let session), .editor(let session): session.id
-        case .api, .site, .unknownSession, .misdirected: nil
+        case .api, .site, .unknownSession, .misdirected, .pod: nil
         }
     }
 }

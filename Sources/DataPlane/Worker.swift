@@ -28,6 +28,9 @@ final class Worker {
     private(set) var isPastDrain = false
 
     private var connections: [Connection] = []
+    /// Pods are not trusted with everybody's connections: theirs are counted, and bounded by themselves.
+    private var podConnections = 0
+    private var podLimit: Int { max(16, settings.connectionsPerWorker / 8) }
     private var exchanges: [Exchange] = []
     private var listeners: [Listener] = []
 
@@ -67,7 +70,7 @@ final class Worker {
         let waiter = Waiter(on: executor)
         listener.waiter = waiter
         while listener.isOpen {
-            if connections.count >= settings.connectionsPerWorker {
+            if connections.count >= settings.connectionsPerWorker || entrance == .pod && podConnections >= podLimit {
                 // Waiting connections stay in the kernel's queue, or go to another worker or process.
                 listener.setPaused(true)
                 _ = await waiter.wait(until: executor.now.advanced(milliseconds: 50))
@@ -97,6 +100,7 @@ final class Worker {
             entrance: entrance, worker: self)
         connection.index = connections.count
         connections.append(connection)
+        if entrance == .pod { podConnections += 1 }
         telemetry.count(.connectionsAccepted)
         serve(LoopBound(connection))
     }
@@ -114,6 +118,7 @@ final class Worker {
     }
 
     private func remove(_ connection: Connection) {
+        if connection.entrance == .pod { podConnections -= 1 }
         let last = connections.removeLast()
         if last !== connection {
             connections[connection.index] = last

@@ -6,6 +6,8 @@ package enum Identification: Equatable, Sendable {
     case header(ByteRange)
     /// Nobody is named, and in development that is the developer.
     case development
+    /// Nobody was asked for: something else than an identity admits the request, and no field of it names anybody.
+    case unnamed
     case refused(IdentityRefusal)
 }
 

@@ -80,7 +80,7 @@ package struct IdentityPolicy: Sendable {
         switch identification {
         case .header(let range): !owner.isEmpty && Bytes.equal(range.bytes(in: buffer), owner)
         case .development: developer.map { !$0.isEmpty && $0 == owner } ?? false
-        case .refused: false
+        case .refused, .unnamed: false
         }
     }
 
@@ -90,7 +90,7 @@ package struct IdentityPolicy: Sendable {
         case .header(let range):
             String(decoding: range.bytes(in: buffer).lazy.map(Bytes.lowered), as: UTF8.self)
         case .development: developer.map { String(decoding: $0, as: UTF8.self) }
-        case .refused: nil
+        case .refused, .unnamed: nil
         }
     }
 

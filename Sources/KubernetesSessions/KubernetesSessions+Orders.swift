@@ -149,6 +149,23 @@ extension KubernetesSessions {
         try await annotateClaim(id, [Annotation.idleTimeout: minutes.map { .string("\($0)") } ?? .null])
     }
 
+    package func setDetectedPorts(_ ports: [UInt16], of id: SessionID) async throws(SessionRuntimeError) {
+        let text = ports.map { "\($0)" }.joined(separator: ",")
+        do throws(KubernetesError) {
+            _ = try await client.patch(
+                Pod.self, ObjectNames.pod(id), annotations([Annotation.ports: .string(text)]))
+        } catch {
+            if error.status == 404 { throw .notFound(id) }
+            throw Self.translate(error)
+        }
+    }
+
+    package func setPortRule(
+        _ rule: PortRule?, for port: UInt16, of id: SessionID
+    ) async throws(SessionRuntimeError) {
+        try await annotateClaim(id, [Annotation.portRule(port): rule.map { .string("\($0)") } ?? .null])
+    }
+
     // MARK: Parts of orders
 
     /// The claim of a new session, or the one that is there, if it is this session's.

@@ -54,4 +54,9 @@ enum Annotation {
     static let title = prefix + "title"
     static let idleTimeout = prefix + "idle-timeout-minutes"
     static let startFailure = prefix + "start-failure"
+    /// On the pod: what listens in it, `3000,5173`.
+    static let ports = prefix + "ports"
+    /// On the claim, one for each port, so that two changes of two ports never meet: who may reach it.
+    static func portRule(_ port: UInt16) -> String { "\(portRules)\(port)" }
+    static let portRules = prefix + "port-"
 }

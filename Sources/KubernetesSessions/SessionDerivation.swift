@@ -28,6 +28,15 @@ enum SessionDerivation {
         session.title = notes[Annotation.title]
         session.attachPassword = notes[Annotation.attachPassword]
         session.conversationID = notes[Annotation.conversation]
+        session.podSecret = podSecret(of: pod)
+        session.detectedPorts = (pod?.metadata.annotations?[Annotation.ports] ?? "").split(separator: ",")
+            .compactMap { UInt16($0) }
+        for (name, text) in notes where name.hasPrefix(Annotation.portRules) {
+            guard let port = UInt16(name.dropFirst(Annotation.portRules.count)), let rule = PortRule(text) else {
+                continue
+            }
+            session.portRules[port] = rule
+        }
         session.idleTimeoutMinutes = notes[Annotation.idleTimeout].flatMap(Int.init)
         if case .running = state {
             session.startedAt = time(pod?.status?.startTime) ?? time(pod?.metadata.creationTimestamp)
@@ -74,6 +83,18 @@ enum SessionDerivation {
         return SessionEndpoint(
             incarnation: uid, address: address, port: KubernetesSessionSettings.agentPort,
             password: password.flatMap { $0.isEmpty ? nil : $0 })
+    }
+
+    /// What the pod proves itself with: every replica, and every next router, reads it where the pod itself does.
+    ///
+    /// Pods of the original have it in an annotation, too; ours only where their agent reads it.
+    static func podSecret(of pod: Pod?) -> String? {
+        let agent = pod?.spec?.containers?.first { $0.name == ContainerName.agent }
+        let told = agent?.env?.first { $0.name == "OPENCODE_POD_SECRET" }?.value
+        guard let secret = told ?? pod?.metadata.annotations?[Annotation.podSecret], secret.utf8.count >= 32 else {
+            return nil
+        }
+        return secret
     }
 
     /// How far a start has come, by what the containers say.

@@ -56,7 +56,7 @@ enum SessionDocuments {
         var annotations = [
             Annotation.lastActivity: now.description, Annotation.activitySource: Activity.Source.resumed.rawValue,
             Annotation.email: session.owner, Annotation.branch: session.key.branch,
-            Annotation.sourceBranch: session.sourceBranch, Annotation.podSecret: secrets.callback,
+            Annotation.sourceBranch: session.sourceBranch,
         ]
         annotations[Annotation.repository] = session.key.repositoryURL
         var containers = [agent(id, session, secrets, settings)]

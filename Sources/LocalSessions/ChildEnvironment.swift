@@ -36,7 +36,7 @@ struct ChildEnvironment: Sendable {
 
     /// The agent's environment: what is passed on, what is set by the settings, and what names the session.
     func agent(
-        session: SessionRecord, run: String, password: String, git: GitAccess?,
+        session: SessionRecord, run: String, password: String, podSecret: String, git: GitAccess?,
         secrets: [String: String]
     ) -> [String: String] {
         var result = settings.environment.filter { isPassed($0.key) }
@@ -44,6 +44,7 @@ struct ChildEnvironment: Sendable {
         result.merge(settings.agentEnvironment.filter { !Self.neverPassed.contains($0.key) }) { _, new in new }
         result["OPENCODE_SESSION_HASH"] = session.id
         result["OPENCODE_USER_EMAIL"] = session.email
+        result["OPENCODE_POD_SECRET"] = podSecret
         result["OPENCODE_SERVER_USERNAME"] = "opencode"
         result["OPENCODE_SERVER_PASSWORD"] = password
         // An agent that replaces itself while the gateway watches it looks like one that crashed.

@@ -158,6 +158,11 @@ extension LocalSessions {
     ) async throws(SessionFailure) -> SessionFailure? {
         // Between our look for a free port and the agent's bind somebody else may take it; then another is tried.
         for attempt in 1... {
+            entries[id]?.podSecret = RandomHex.make(bytes: 32)
+            defer {
+                entries[id]?.podSecret = nil
+                entries[id]?.detectedPorts = []
+            }
             setState(.creating(.starting), of: id)
             let port = try freePort()
             portsInUse.insert(port)
@@ -220,8 +225,8 @@ extension LocalSessions {
     ) async throws(SessionFailure) -> RunningProgram {
         let folder = folder(id)
         let variables = environment.agent(
-            session: record, run: endpoint.incarnation, password: endpoint.password ?? "", git: access,
-            secrets: await secrets.values(of: record.email))
+            session: record, run: endpoint.incarnation, password: endpoint.password ?? "",
+            podSecret: entries[id]?.podSecret ?? "", git: access, secrets: await secrets.values(of: record.email))
         let words = AgentCommand.fill(settings.agentCommand, port: endpoint.port, directory: folder.repository)
         guard let program = words.first,
             let path = AgentCommand.find(program, in: variables["PATH"] ?? "/usr/local/bin:/usr/bin:/bin")

@@ -17,6 +17,10 @@ package actor LocalSessions: SessionRuntime {
         var wanted: Wanted
         /// The owner's token, kept while the session is wanted to run; never stored.
         var gitToken: String?
+        /// What the present run's processes prove themselves with; never stored, for no run outlives the router.
+        var podSecret: String?
+        /// What listens in the present run.
+        var detectedPorts: [UInt16] = []
         /// Set while a driver is at work; fulfilled when it has ended.
         var driver: OneShot<DriverEnd>?
         /// Fulfilled to end the run that is under way.
@@ -199,7 +203,10 @@ package actor LocalSessions: SessionRuntime {
     /// The session as it is now; one whose deletion is under way is `stopping`.
     func session(_ id: SessionID) -> Session? {
         guard let entry = entries[id] else { return nil }
-        return entry.record.session(state: entry.state, startedAt: entry.startedAt)
+        var session = entry.record.session(state: entry.state, startedAt: entry.startedAt)
+        session?.podSecret = entry.podSecret
+        session?.detectedPorts = entry.detectedPorts
+        return session
     }
 
     /// Makes a state known.
@@ -401,6 +408,26 @@ package actor LocalSessions: SessionRuntime {
     package func setIdleTimeout(minutes: Int?, of id: SessionID) async throws(SessionRuntimeError) {
         let before = entries[id]?.record
         try change(id) { $0.idleTimeoutMinutes = minutes }
+        if entries[id]?.record != before { publish(id) }
+    }
+
+    package func setDetectedPorts(_ ports: [UInt16], of id: SessionID) async throws(SessionRuntimeError) {
+        guard let entry = entries[id] else { throw .notFound(id) }
+        // A report that was on its way when the run ended is about nothing.
+        guard entry.podSecret != nil, entry.detectedPorts != ports else { return }
+        entries[id]?.detectedPorts = ports
+        publish(id)
+    }
+
+    package func setPortRule(
+        _ rule: PortRule?, for port: UInt16, of id: SessionID
+    ) async throws(SessionRuntimeError) {
+        let before = entries[id]?.record
+        try change(id) { record in
+            var rules = record.portRules ?? [:]
+            rules["\(port)"] = rule.map { "\($0)" }
+            record.portRules = rules.isEmpty ? nil : rules
+        }
         if entries[id]?.record != before { publish(id) }
     }
 

@@ -17,6 +17,8 @@ package struct APISettings: Sendable {
     package var repositories: RepositoryURLPolicy
     package var limits: SessionLimits
     package var idle: IdleSettings
+    /// Which ports of sessions may be reached.
+    package var ports: PortPolicy
     /// Event streams that one identity may hold.
     package var maximumStreams: Int
     /// Requests to the API that one identity may make per second; zero is no limit.
@@ -33,7 +35,8 @@ package struct APISettings: Sendable {
     package init(
         version: String, scheme: String, domain: String, routeSuffix: String = "", attachPrefix: String = "attach-",
         attachDomain: String? = nil, repositories: RepositoryURLPolicy = RepositoryURLPolicy(),
-        limits: SessionLimits = SessionLimits(), idle: IdleSettings = IdleSettings(), maximumStreams: Int = 64,
+        limits: SessionLimits = SessionLimits(), idle: IdleSettings = IdleSettings(),
+        ports: PortPolicy = PortPolicy(), maximumStreams: Int = 64,
         requestsPerSecond: Int = 256,
         adminSecret: String? = nil, pingInterval: Duration = .seconds(15), settleTime: Duration = .seconds(2),
         agentDirectory: @escaping @Sendable (Session) -> String? = { _ in "/home/opencode/repo" }
@@ -47,6 +50,7 @@ package struct APISettings: Sendable {
         self.repositories = repositories
         self.limits = limits
         self.idle = idle
+        self.ports = ports
         self.maximumStreams = maximumStreams
         self.requestsPerSecond = requestsPerSecond
         self.adminSecret = adminSecret

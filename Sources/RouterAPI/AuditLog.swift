@@ -12,6 +12,8 @@ struct AuditLog: Sendable {
         case deleted = "session deleted"
         case attachRead = "attach password read"
         case attachRotated = "attach password changed"
+        case portShared = "port shared"
+        case portUnshared = "port no longer shared"
         case denied = "access denied"
         case adminRead = "sessions of everybody listed"
         case secretsChanged = "user secrets changed"

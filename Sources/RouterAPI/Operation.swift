@@ -9,6 +9,7 @@ enum Operation: Hashable {
     case stopSession(SessionID), resumeSession(SessionID), keepAlive(SessionID)
     case setIdleTimeout(SessionID)
     case attachInfo(SessionID), rotateAttachPassword(SessionID)
+    case sessionPorts(SessionID), setPort(SessionID, String), resetPort(SessionID, String)
     case version, me
     case listSecrets, replaceSecrets, removeSecrets
     case putSecret(String), removeSecret(String)
@@ -49,6 +50,9 @@ enum Operation: Hashable {
         }
         guard rest.count >= 2, rest[0] == "sessions", let id = SessionID(rest[1]) else { return nil }
         if rest.count == 2 { return [(.get, .getSession(id)), (.delete, .deleteSession(id))] }
+        if rest.count == 4, rest[2] == "ports" {
+            return [(.put, .setPort(id, rest[3])), (.delete, .resetPort(id, rest[3]))]
+        }
         guard rest.count == 3 else { return nil }
         switch rest[2] {
         case "events": return [(.get, .sessionEvents(id))]
@@ -57,6 +61,7 @@ enum Operation: Hashable {
         case "resume": return [(.post, .resumeSession(id))]
         case "keep-alive": return [(.post, .keepAlive(id))]
         case "idle-timeout": return [(.put, .setIdleTimeout(id))]
+        case "ports": return [(.get, .sessionPorts(id))]
         case "attach-info": return [(.get, .attachInfo(id))]
         case "attach-password": return [(.post, .rotateAttachPassword(id))]
         default: return nil

@@ -8,6 +8,11 @@ extension APIRequest {
         guard mediaType?.trimmingSpaces.lowercased() == "application/json" else {
             throw APIError(.unsupportedMediaType, "json_required", "Send the body as Content-Type: application/json.")
         }
+        return try decodeJSON(as: type)
+    }
+
+    /// The same, whatever the body is called: a pod is no browser that could be made to send one.
+    func decodeJSON<Value: Decodable>(as type: Value.Type) throws(APIError) -> Value {
         do {
             return try JSONDecoder().decode(type, from: Data(body))
         } catch let error as DecodingError {
@@ -44,6 +49,7 @@ extension APIError {
         case is String.Type: "a string"
         case is Bool.Type: "true or false"
         case is Double.Type: "a whole number"
+        case is [Double].Type: "a list of whole numbers"
         case is [String: String].Type: "an object whose values are strings"
         default: "an object"
         }

@@ -22,6 +22,11 @@ package struct RouterAPI: Sendable {
     let starts = Starts()
     let streams: StreamLimiter
     private let requests: RateLimiter
+    /// What one session's pod may ask per second, and how often one peer may be told that its secret is wrong.
+    let podRequests = RateLimiter(rate: 64)
+    let podFailures = RateLimiter(rate: 8)
+    /// How often one peer may come without an identity, for an administrator's key.
+    private let strangers = RateLimiter(rate: 32)
     private let started = ContinuousClock.now
 
     /// - Parameters:
@@ -53,10 +58,18 @@ package struct RouterAPI: Sendable {
 
     /// Answers one request; every failure is an answer, too.
     package func respond(to request: APIRequest) async -> APIResponse {
+        await answer(request) { () async throws(APIError) in
+            try await perform(try Operation.of(request.method, path: request.path), request)
+        }
+    }
+
+    /// Turns what `body` throws into an answer, and logs what is our own fault.
+    func answer(
+        _ request: APIRequest, _ body: () async throws(APIError) -> APIResponse
+    ) async -> APIResponse {
         var response: APIResponse
         do throws(APIError) {
-            let operation = try Operation.of(request.method, path: request.path)
-            response = try await perform(operation, request)
+            response = try await body()
         } catch {
             if error.status.kind == .serverError {
                 logger.error(
@@ -72,9 +85,14 @@ package struct RouterAPI: Sendable {
     }
 
     private func perform(_ operation: Operation, _ request: APIRequest) async throws(APIError) -> APIResponse {
-        if operation == .adminSessions, isAdmin(request) { return try listEverything(request) }
+        if request.caller == nil, !strangers.admits(request.peer, at: uptime) { throw .tooManyRequests }
+        switch operation {
+        case .adminSessions where isAdmin(request): return try listEverything(request)
+        case .sessionPorts(let id) where request.caller == nil: return try sessionPorts(id, request)
+        default: break
+        }
         guard let caller = request.caller else { throw .signInRequired }
-        guard requests.admits(caller.email, at: started.duration(to: .now)) else { throw .tooManyRequests }
+        guard requests.admits(caller.email, at: uptime) else { throw .tooManyRequests }
         switch operation {
         case .version: return .json(["name": "opencode-router", "version": .string(settings.version)])
         case .me: return me(caller)
@@ -92,6 +110,9 @@ package struct RouterAPI: Sendable {
         case .setIdleTimeout(let id): return try await setIdleTimeout(id, request, caller)
         case .attachInfo(let id): return try await attachInfo(id, request, caller)
         case .rotateAttachPassword(let id): return try await rotateAttachPassword(id, request, caller)
+        case .sessionPorts(let id): return try sessionPorts(id, request)
+        case .setPort(let id, let port): return try await setPort(id, port, request, caller)
+        case .resetPort(let id, let port): return try await resetPort(id, port, request, caller)
         case .listSecrets: return try await listSecrets(caller)
         case .replaceSecrets: return try await replaceSecrets(request, caller)
         case .removeSecrets: return try await removeSecrets(request, caller)
@@ -104,6 +125,9 @@ package struct RouterAPI: Sendable {
             throw .adminOnly
         }
     }
+
+    /// The monotonic clock of limits.
+    var uptime: Duration { started.duration(to: .now) }
 
     private func me(_ caller: APICaller) -> APIResponse {
         func bound(_ number: Int) -> JSON { number > 0 ? .number(number) : .null }

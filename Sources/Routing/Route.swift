@@ -15,6 +15,8 @@ package enum Route: Sendable {
     case attach(SessionRoute)
     /// The session's editor.
     case editor(SessionRoute)
+    /// What pods ask of the router; whatever the host, for pods call it by its service's name.
+    case pod
     /// The host is a session's by its spelling, but there is no such session, or no such port.
     case unknownSession
     /// The host is none of ours: 421.
@@ -29,4 +31,6 @@ package enum Entrance: UInt8, Sendable {
     case attach
     /// One listener for both, when the two ports are the same.
     case combined
+    /// For calls from pods: their routes and nothing else, and nobody's identity counts.
+    case pod
 }

@@ -58,6 +58,7 @@ package final class RouteTable: Sendable {
     package func route(
         host: UnsafeRawBufferPointer, path: UnsafeRawBufferPointer, entrance: Entrance
     ) -> Route {
+        if entrance == .pod { return .pod }
         let kind = pattern.classify(host)
         if case .attach(let id) = kind {
             guard entrance != .main else { return .misdirected }

@@ -119,6 +119,13 @@ package struct Session: Hashable, Sendable, Identifiable {
     package var idleTimeoutMinutes: Int?
     /// What would be lost with the session's folder; nil if nobody has looked.
     package var unsavedWork: UnsavedWork?
+    /// What the present run proves itself with when it calls the router, 64 hex digits; nil while nothing runs. No answer
+    /// and no log line has it.
+    package var podSecret: String?
+    /// What listens in the present run beside the agent, as the run itself found out; in order.
+    package var detectedPorts: [UInt16] = []
+    /// Who else may reach which port; a port without a rule is the owner's alone.
+    package var portRules: [UInt16: PortRule] = [:]
 
     package init(
         id: SessionID, key: SessionKey, sourceBranch: String, createdAt: Timestamp, activity: Activity,

@@ -69,6 +69,10 @@ package protocol SessionRuntime: Sendable {
     ) async throws(SessionRuntimeError)
     /// Stores the owner's own idle time; nil goes back to the installation's.
     func setIdleTimeout(minutes: Int?, of id: SessionID) async throws(SessionRuntimeError)
+    /// Stores what listens in the session's present run, in place of what was said before.
+    func setDetectedPorts(_ ports: [UInt16], of id: SessionID) async throws(SessionRuntimeError)
+    /// Stores who may reach a port; nil makes it the owner's alone.
+    func setPortRule(_ rule: PortRule?, for port: UInt16, of id: SessionID) async throws(SessionRuntimeError)
     /// Snapshot first, then every change; ends when the runtime shuts down. One consumer.
     func changes() -> AsyncStream<SessionChange>
 }
@@ -77,5 +81,17 @@ extension SessionRuntime {
     /// What a runtime without a place for it answers.
     package func setIdleTimeout(minutes: Int?, of id: SessionID) async throws(SessionRuntimeError) {
         throw .unavailable(message: "This installation keeps no idle time per session.")
+    }
+
+    /// What a runtime without a place for them answers.
+    package func setDetectedPorts(_ ports: [UInt16], of id: SessionID) async throws(SessionRuntimeError) {
+        throw .unavailable(message: "This installation keeps no ports of sessions.")
+    }
+
+    /// What a runtime without a place for it answers.
+    package func setPortRule(
+        _ rule: PortRule?, for port: UInt16, of id: SessionID
+    ) async throws(SessionRuntimeError) {
+        throw .unavailable(message: "This installation keeps no ports of sessions.")
     }
 }

@@ -12,6 +12,8 @@ package enum RouteKind: UInt8, CaseIterable, Sendable {
     case port
     /// A session's agent by `opencode attach`.
     case attach
+    /// What pods ask of the router.
+    case pod
     /// Nothing: the request was refused before or instead of a route.
     case refusal
 

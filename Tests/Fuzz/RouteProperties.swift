@@ -12,7 +12,7 @@ struct RouteViolation: Error, CustomStringConvertible {
 ///
 /// Every well-formed session host leads to a session here, so anything that is too lax shows.
 func checkRoute(_ input: UnsafeRawBufferPointer, _ table: RouteTable) throws {
-    for entrance in [Entrance.main, .attach, .combined] {
+    for entrance in [Entrance.main, .attach, .combined, .pod] {
         let route = table.route(host: input, path: input, entrance: entrance)
         let found: [UInt64]?
         switch route {
@@ -20,6 +20,7 @@ func checkRoute(_ input: UnsafeRawBufferPointer, _ table: RouteTable) throws {
         case .port(_, let port): found = [UInt64(port)]
         case .attach: found = [1]
         case .editor: found = [2]
+        case .pod: found = [3]
         case .api, .site, .unknownSession, .misdirected: found = nil
         }
         guard found == slowRoute(Array(input), entrance) else {
@@ -28,8 +29,9 @@ func checkRoute(_ input: UnsafeRawBufferPointer, _ table: RouteTable) throws {
     }
 }
 
-/// `[0]` for a session, `[1]` attach, `[2]` editor, the port for a port; nil for every other host.
+/// `[0]` for a session, `[1]` attach, `[2]` editor, `[3]` the pods' routes, the port for a port; nil for every other host.
 private func slowRoute(_ input: [UInt8], _ entrance: Entrance) -> [UInt64]? {
+    if entrance == .pod { return [3] }
     var host = input.map { (65...90).contains($0) ? $0 + 32 : $0 }
     if host.last == 46 { host.removeLast() }
     let labels = host.split(separator: 46, maxSplits: 1, omittingEmptySubsequences: false)

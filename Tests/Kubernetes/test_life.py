@@ -40,7 +40,7 @@ def test_02_its_objects_are_named_and_labelled_as_the_original_s(router, cluster
         assert value["metadata"]["annotations"]["opencode.ai/user-email"] == router.EMAIL
         assert value["metadata"]["annotations"]["opencode.ai/repo-url"] == repositories.story
     assert len(claim["metadata"]["annotations"]["opencode.ai/attach-password"]) == 32
-    assert len(pod["metadata"]["annotations"]["opencode.ai/pod-secret"]) == 64
+    assert "opencode.ai/pod-secret" not in pod["metadata"]["annotations"]
     assert pod["spec"]["automountServiceAccountToken"] is False and pod["spec"]["enableServiceLinks"] is False
 
 

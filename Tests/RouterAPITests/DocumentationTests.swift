@@ -15,20 +15,42 @@ struct DocumentationTests {
     }
 
     /// The documented routes: method and path with an example in place of each name.
-    static let routes: [(HTTPRequest.Method, String)] = {
+    static let routes = routes(in: sections.first ?? "")
+
+    /// Those of the pods' listener.
+    static let podRoutes = routes(in: sections.first { $0.hasPrefix("What sessions ask") } ?? "")
+
+    private static var sections: [String] { text.split(separator: "\n## ").map(String.init) }
+
+    private static func routes(in text: String) -> [(HTTPRequest.Method, String)] {
         var routes: [(HTTPRequest.Method, String)] = []
         for line in text.split(separator: "\n") where line.hasPrefix("| `") {
             let words = line.dropFirst(3).prefix { $0 != "`" }.split(separator: " ")
             guard words.count == 2, let method = HTTPRequest.Method(String(words[0])) else { continue }
             let path = words[1].replacing("{hash}", with: "000000000001").replacing("{name}", with: "A")
+                .replacing("{port}", with: "5173")
             routes.append((method, String(path)))
         }
         return routes
-    }()
+    }
 
     @Test("Every documented route exists", arguments: routes)
     func exists(method: HTTPRequest.Method, path: String) throws {
         _ = try Operation.of(method, path: path)
+    }
+
+    @Test("What pods may ask is documented, and nothing else is")
+    func pods() throws {
+        let documented = Set(try Self.podRoutes.map { try PodOperation.of($0.0, path: $0.1) })
+        let id = SessionID(rawValue: 1)
+        func listed(_ operation: PodOperation) -> Bool {
+            switch operation {
+            case .reportPorts: documented.contains(operation)
+            }
+        }
+        let all: [PodOperation] = [.reportPorts(id)]
+        for operation in all { #expect(listed(operation), "\(operation)") }
+        #expect(documented.count == all.count)
     }
 
     @Test("Every route is documented")
@@ -41,7 +63,7 @@ struct DocumentationTests {
             case .listSessions, .createSession, .streamSessions, .suggestBranch, .getSession, .deleteSession,
                 .sessionEvents, .sessionLog, .stopSession, .resumeSession, .keepAlive, .setIdleTimeout, .attachInfo,
                 .rotateAttachPassword, .version, .me, .listSecrets, .replaceSecrets, .removeSecrets, .putSecret,
-                .removeSecret, .userRepositories, .userBranches, .adminSessions:
+                .removeSecret, .userRepositories, .userBranches, .adminSessions, .sessionPorts, .setPort, .resetPort:
                 documented.contains(operation)
             }
         }
@@ -50,7 +72,7 @@ struct DocumentationTests {
             .sessionEvents(id), .sessionLog(id), .stopSession(id), .resumeSession(id), .keepAlive(id),
             .setIdleTimeout(id), .attachInfo(id), .rotateAttachPassword(id), .version, .me, .listSecrets,
             .replaceSecrets, .removeSecrets, .putSecret("A"), .removeSecret("A"), .userRepositories, .userBranches,
-            .adminSessions,
+            .adminSessions, .sessionPorts(id), .setPort(id, "5173"), .resetPort(id, "5173"),
         ]
         for operation in all { #expect(listed(operation), "\(operation)") }
         #expect(documented.count == all.count)

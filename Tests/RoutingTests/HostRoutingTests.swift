@@ -21,6 +21,7 @@ func spelled(_ route: Route) -> String {
     case .port(let session, let port): "port \(String(session.id, radix: 16)) \(port)"
     case .attach(let session): "attach \(String(session.id, radix: 16))"
     case .editor(let session): "editor \(String(session.id, radix: 16))"
+    case .pod: "pod"
     case .unknownSession: "unknown"
     case .misdirected: "misdirected"
     }

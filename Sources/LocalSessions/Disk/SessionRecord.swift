@@ -17,6 +17,8 @@ struct SessionRecord: Codable, Hashable, Sendable {
     var attachPassword: String?
     var conversationID: String?
     var idleTimeoutMinutes: Int?
+    /// Who else than the owner may reach a port, as `PortRule` writes it, by port.
+    var portRules: [String: String]?
     /// Whether there were uncommitted changes in the folder, and how many commits only it had, when last looked.
     var isDirty: Bool?
     var unpushed: Int?
@@ -46,7 +48,7 @@ extension SessionRecord {
     /// The session that this is a record of, in the state that was derived for it; nil if its id is none.
     func session(state: SessionState, startedAt: Timestamp?) -> Session? {
         guard let id = SessionID(id) else { return nil }
-        return Session(
+        var session = Session(
             id: id, key: SessionKey(email: email, repositoryURL: repositoryURL, branch: branch),
             sourceBranch: sourceBranch, createdAt: Timestamp(milliseconds: createdAt),
             activity: Activity(
@@ -54,6 +56,10 @@ extension SessionRecord {
             state: state, initialMessage: initialMessage, title: title, attachPassword: attachPassword,
             conversationID: conversationID, startedAt: startedAt, idleTimeoutMinutes: idleTimeoutMinutes,
             unsavedWork: unsavedWork)
+        for (port, text) in portRules ?? [:] {
+            if let port = UInt16(port) { session.portRules[port] = PortRule(text) }
+        }
+        return session
     }
 
     private var unsavedWork: UnsavedWork? {

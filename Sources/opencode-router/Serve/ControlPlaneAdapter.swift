@@ -32,11 +32,18 @@ final class ControlPlaneAdapter: ControlPlane {
         for field in request.fields {
             if let name = HTTPField.Name(field.name) { headers.append(HTTPField(name: name, value: field.value)) }
         }
-        let response = await api.respond(
-            to: APIRequest(
-                method: method, path: request.path, query: request.query, headers: headers, body: request.body,
-                caller: APICaller(email: request.email, isAdmin: admins.contains(request.email)),
-                peer: request.peer, requestID: request.requestID, gitToken: Self.gitToken(headers)))
+        var call = APIRequest(
+            method: method, path: request.path, query: request.query, headers: headers, body: request.body,
+            caller: nil, peer: request.peer, requestID: request.requestID)
+        let response: APIResponse
+        switch request.caller {
+        case .user(let email):
+            call.caller = APICaller(email: email, isAdmin: admins.contains(email))
+            call.gitToken = Self.gitToken(headers)
+            response = await api.respond(to: call)
+        case .unnamed: response = await api.respond(to: call)
+        case .pod: response = await api.respond(toPod: call)
+        }
         return Self.encode(response, for: headers[.acceptEncoding])
     }
 

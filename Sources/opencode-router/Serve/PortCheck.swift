@@ -9,7 +9,9 @@ enum PortCheck {
     static func run(_ listeners: Settings.Listeners) async throws {
         let loop = try Loop(name: "port check")
         defer { loop.stop() }
-        var ports = [("PORT", listeners.port), ("METRICS_PORT", listeners.metricsPort)]
+        var ports = [
+            ("PORT", listeners.port), ("POD_PORT", listeners.podPort), ("METRICS_PORT", listeners.metricsPort),
+        ]
         if let port = listeners.attachPort { ports.insert(("ATTACH_PORT", port), at: 1) }
         for (name, port) in ports where port != 0 {
             guard let address = SocketAddress(numeric: listeners.address, port: port) else { continue }

@@ -72,7 +72,7 @@ enum Server {
         // Local sessions share this machine's ports with the gateway.
         let reserved = routing.reserving(ownPorts: plane.addresses.map(\.port) + [operations.address.port])
 
-        let parts = try await sessionParts(settings, registry: registry)
+        let parts = try await sessionParts(settings, podPort: plane.addresses[1].port, registry: registry)
         let publisher = RoutePublisher(plane: plane, settings: reserved, fixed: fixed, readiness: readiness)
         parts.directory.showFirst { publisher.publish($0) }
         let api = RouterAPI(
@@ -101,7 +101,8 @@ enum Server {
             "sessions": "\(settings.sessions.runtime)", "version": "\(Version.current)",
             "milliseconds": "\(milliseconds(since: started, clock))",
         ]
-        if plane.addresses.count > 1 { facts["attach_port"] = "\(plane.addresses[1].port)" }
+        facts["pod_port"] = "\(plane.addresses[1].port)"
+        if plane.addresses.count > 2 { facts["attach_port"] = "\(plane.addresses[2].port)" }
         logger.info("listening", metadata: facts)
 
         // Shut down in reverse order: the byte path drains while everything that it asks still answers.
@@ -230,7 +231,8 @@ enum Server {
             limits: SessionLimits(
                 perUser: settings.sessions.perUser ?? 0, runningPerUser: settings.sessions.runningPerUser ?? 0,
                 runningTotal: settings.sessions.runningInTotal ?? 0),
-            idle: idleSettings(settings.sessions), maximumStreams: settings.limits.streamsPerUser,
+            idle: idleSettings(settings.sessions), ports: PortPolicy(denied: RoutingSettings.sidecarPorts),
+            maximumStreams: settings.limits.streamsPerUser,
             requestsPerSecond: settings.limits.requestsPerSecondPerUser,
             adminSecret: settings.identity.adminSecret, agentDirectory: parts.agentDirectory)
     }
@@ -241,12 +243,14 @@ enum Server {
             maximumAge: settings.maximumAge ?? .zero)
     }
 
+    /// The main listener, the pods', and the one for attaching if it is one of its own.
     private static func entries(_ listeners: Settings.Listeners) throws(IOError) -> [Workers.Entry] {
         var entries = [
             Workers.Entry(
                 address: try address(listeners.address, listeners.port),
                 entrance: listeners.attachPort == nil ? .combined : .main)
         ]
+        entries.append(Workers.Entry(address: try address(listeners.address, listeners.podPort), entrance: .pod))
         if let port = listeners.attachPort {
             entries.append(Workers.Entry(address: try address(listeners.address, port), entrance: .attach))
         }
@@ -342,4 +346,13 @@ extension DataPlaneSettings {
 extension Settings.Listeners {
     /// Whether nobody but this machine can reach the listeners.
     var isLoopback: Bool { PeerAddress(address)?.isLoopback ?? false }
+
+    /// How a process of this machine reaches one of the listeners.
+    func localAuthority(_ port: UInt16) -> String {
+        switch address {
+        case "0.0.0.0", "::": "127.0.0.1:\(port)"
+        case _ where address.contains(":"): "[\(address)]:\(port)"
+        default: "\(address):\(port)"
+        }
+    }
 }

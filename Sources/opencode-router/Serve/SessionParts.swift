@@ -31,7 +31,11 @@ struct SessionParts: Sendable {
 
 extension Server {
     /// Builds the runtime that the settings ask for.
-    static func sessionParts(_ settings: Settings, registry: MetricRegistry) async throws -> SessionParts {
+    ///
+    /// `podPort` is where sessions of this machine call the router.
+    static func sessionParts(
+        _ settings: Settings, podPort: UInt16, registry: MetricRegistry
+    ) async throws -> SessionParts {
         let client: HTTPClient
         do {
             client = try await HTTPClient(loop: Loop(name: "client"))
@@ -41,7 +45,7 @@ extension Server {
         if settings.sessions.runtime == .kubernetes, let cluster = settings.kubernetes {
             return try clusterParts(settings, cluster, client: client, registry: registry)
         }
-        let runtime = try await localSessions(settings, client: client)
+        let runtime = try await localSessions(settings, podPort: podPort, client: client)
         return SessionParts(
             runtime: runtime, directory: SessionDirectory(runtime: runtime),
             branches: RemoteBranchSource(client: client, settings.repositories),
@@ -50,7 +54,9 @@ extension Server {
             shutdown: { await runtime.shutDown() })
     }
 
-    private static func localSessions(_ settings: Settings, client: HTTPClient) async throws -> LocalSessions {
+    private static func localSessions(
+        _ settings: Settings, podPort: UInt16, client: HTTPClient
+    ) async throws -> LocalSessions {
         let environment = ProcessInfo.processInfo.environment
         let command: [String]
         do throws(AgentCommand.Problem) {
@@ -69,6 +75,7 @@ extension Server {
             schemes: settings.repositories.schemes, hosts: settings.repositories.hosts)
         local.allowsPrivateRepositoryAddresses = settings.repositories.allowsPrivateAddresses
         local.agentEnvironment["RESOURCES_DIR"] = settings.files.resourcesDirectory
+        local.agentEnvironment["OPENCODE_ROUTER_URL"] = "http://\(settings.listeners.localAuthority(podPort))"
         do {
             return try await LocalSessions.open(local, agent: .http(client), logger: Logger(label: "sessions"))
         } catch {

@@ -31,7 +31,9 @@ enum SettingTable {
         .init(
             "ATTACH_PORT", port, .listeners, default: "4096",
             "Listener for `opencode attach`; not opened if equal to PORT."),
-        .init("POD_PORT", port, .listeners, default: "3001", pending: true, "Listener for calls from session pods."),
+        .init(
+            "POD_PORT", port, .listeners, default: "3001",
+            "Listener for calls from sessions, each proven by its pod's own secret; serves nothing else."),
         .init(
             "METRICS_PORT", port, .listeners, default: "9090",
             "Operations listener: /healthz, /readyz and /metrics; never reachable through the main one."),
@@ -157,8 +159,8 @@ enum SettingTable {
             "POD_MEMORY_LIMIT", .quantity, .kubernetes, default: "2Gi",
             "Memory limit of the agent container."),
         .init(
-            "OPENCODE_ROUTER_URL", .url, .kubernetes, pending: true,
-            "In-cluster URL of POD_PORT, given to pods; unset: pods stay silent."),
+            "OPENCODE_ROUTER_URL", .url, .kubernetes,
+            "In-cluster URL of POD_PORT (`http://<service>:3001`), given to pods; unset: pods stay silent."),
         .init(
             "OPENCODE_ROUTER_EXTERNAL_DOMAIN", .domain, .kubernetes,
             "Domain that pods put into preview URLs."),

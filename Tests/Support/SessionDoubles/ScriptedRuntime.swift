@@ -13,6 +13,8 @@ package final class ScriptedRuntime: SessionRuntime {
         case record(SessionID, Activity)
         case annotate(SessionID)
         case setIdleTimeout(SessionID, Int?)
+        case setDetectedPorts(SessionID, [UInt16])
+        case setPortRule(SessionID, UInt16, PortRule?)
     }
     private struct State {
         var sessions: [SessionID: Session] = [:]
@@ -129,6 +131,18 @@ package final class ScriptedRuntime: SessionRuntime {
     package func setIdleTimeout(minutes: Int?, of id: SessionID) async throws(SessionRuntimeError) {
         try await take(.setIdleTimeout(id, minutes), known: id)
         change(id) { $0.idleTimeoutMinutes = minutes }
+    }
+
+    package func setDetectedPorts(_ ports: [UInt16], of id: SessionID) async throws(SessionRuntimeError) {
+        try await take(.setDetectedPorts(id, ports), known: id)
+        change(id) { $0.detectedPorts = ports }
+    }
+
+    package func setPortRule(
+        _ rule: PortRule?, for port: UInt16, of id: SessionID
+    ) async throws(SessionRuntimeError) {
+        try await take(.setPortRule(id, port, rule), known: id)
+        change(id) { $0.portRules[port] = rule }
     }
 
     private func take(_ order: Order, known id: SessionID? = nil) async throws(SessionRuntimeError) {

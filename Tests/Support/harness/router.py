@@ -63,8 +63,8 @@ class Router:
             [binary(), "serve"], env=clean_environment(**self.settings), stdin=subprocess.DEVNULL,
             stdout=self.log, stderr=self.log)
         line = self.wait_for_line("listening")
-        self.port, self.metrics_port, self.attach_port = (
-            int(line.get(name, 0)) for name in ("port", "metrics_port", "attach_port"))
+        self.port, self.metrics_port, self.attach_port, self.pod_port = (
+            int(line.get(name, 0)) for name in ("port", "metrics_port", "attach_port", "pod_port"))
         self.wait_until_ready()
         domain = self.settings.get("ROUTER_DOMAIN") or f"localhost:{self.port}"
         self.domain = domain
@@ -158,6 +158,34 @@ class Router:
     def operations(self, path, fields=None):
         with Connection(self.metrics_port) as connection:
             return connection.request("GET", path, "localhost", {"Connection": "close", **(fields or {})})
+
+    # Pods
+
+    def pod_environment(self, identifier):
+        """The environment that the session's agent was given, as its own processes see it."""
+        wanted = f"OPENCODE_SESSION_HASH={identifier}".encode()
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                words = (entry / "environ").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if wanted in words:
+                found = dict(word.decode().split("=", 1) for word in words if b"=" in word)
+                # Another router's session may have the same hash: the same wish of the same person.
+                if "OPENCODE_POD_SECRET" in found and (
+                        found.get("OPENCODE_ROUTER_URL", "").endswith(f":{self.pod_port}")):
+                    return found
+        raise AssertionError(f"no process of {identifier} was told how to call the router")
+
+    def pod_call(self, identifier, what, body=None, secret=None, method="POST", fields=None, host="code.code.svc"):
+        """A call as a session's own process makes it."""
+        if secret is None:
+            secret = self.pod_environment(identifier)["OPENCODE_POD_SECRET"]
+        given = {"Connection": "close", "Content-Type": "application/json", "X-Pod-Secret": secret, **(fields or {})}
+        with Connection(self.pod_port) as connection:
+            return connection.request(method, f"/api/sessions/{identifier}/{what}", host, given, body)
 
     # Sessions
 
