@@ -23,6 +23,12 @@ protocol EventSource: Sendable {
     mutating func events(for snapshot: DirectorySnapshot) -> [ServerSentEvent]
     /// Whether the last event has been told.
     var hasEnded: Bool { get }
+    /// The least time between two pieces; what happens meanwhile is told as one state. None unless said otherwise.
+    var pace: Duration { get }
+}
+
+extension EventSource {
+    var pace: Duration { .zero }
 }
 
 /// Feeds one event stream: the reader pulls, and gets what changed since it last did.
@@ -36,6 +42,7 @@ actor EventPump<Source: EventSource> {
     private let feeder: Task<Void, Never>
     private var source: Source
     private var hasBegun = false
+    private var toldAt: ContinuousClock.Instant?
 
     init(
         _ source: Source, directory: SessionDirectory, interest: DirectoryInterest, lease: StreamLease,
@@ -77,6 +84,9 @@ actor EventPump<Source: EventSource> {
         }
         guard !source.hasEnded else { return nil }
         for await _ in wakes {
+            if source.pace > .zero, let toldAt {
+                try? await Task.sleep(until: toldAt.advanced(by: source.pace), clock: .continuous)
+            }
             if let bytes = pending() { return bytes }
             if pingIsDue.take() { return ServerSentEvent.ping }
         }
@@ -88,6 +98,7 @@ actor EventPump<Source: EventSource> {
         guard !source.hasEnded else { return nil }
         let events = source.events(for: directory.snapshot)
         guard !events.isEmpty else { return nil }
+        toldAt = .now
         var bytes: [UInt8] = []
         for event in events { event.write(to: &bytes) }
         return bytes

@@ -12,6 +12,8 @@ struct SessionListEvents: EventSource {
     }
 
     var hasEnded: Bool { false }
+    /// A list is told whole, and may be long: the first change at once, those that follow together.
+    var pace: Duration { .milliseconds(100) }
 
     mutating func events(for snapshot: DirectorySnapshot) -> [ServerSentEvent] {
         let state = (revision: snapshot.revision(of: owner), isStale: !snapshot.inSync)

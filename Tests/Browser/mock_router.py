@@ -448,6 +448,8 @@ class _Handler(BaseHTTPRequestHandler):
     def list_events(self, listener: queue.Queue) -> None:
         while True:
             self.event("sessions", self.router.snapshot())
+            # As the router does: what changes within a tenth of a second is told together.
+            time.sleep(0.1)
             if not self.wait(listener):
                 return
 

@@ -1,5 +1,6 @@
 """Accessible, small, still, in both languages and themes, and what the sources promise."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -175,40 +176,41 @@ def test_reduced_motion_is_respected(seeded: MockRouter, open_page):
     assert dot.evaluate("one => getComputedStyle(one).animationIterationCount") == "1"
 
 
+def main_thread_tasks(trace: bytes) -> list[float]:
+    """Processor seconds of each task that the busiest page's main thread ran while it was traced."""
+    events = json.loads(trace)["traceEvents"]
+    threads = {(one["pid"], one["tid"]) for one in events
+               if one["name"] == "thread_name" and one["args"]["name"] == "CrRendererMain"}
+    tasks: dict[tuple[int, int], list[float]] = {}
+    for one in events:
+        if one["ph"] == "X" and one["name"] == "RunTask" and (one["pid"], one["tid"]) in threads:
+            tasks.setdefault((one["pid"], one["tid"]), []).append(one.get("tdur", 0) / 1e6)
+    return max(tasks.values(), key=sum)
+
+
 def test_five_hundred_sessions_stay_smooth(browser, mock: MockRouter, open_page):
+    """Processor time by Chromium's trace, not time passed: the machine that runs tests does other things, too."""
     hashes = [mock.add("https://github.com/acme/webshop", f"task-{index:03}", ["running", "stopped"][index % 2], title=f"Task {index}")
               for index in range(500)]
     page = open_page(mock.url)
     expect(page.locator(".row")).to_have_count(500)
     page.wait_for_timeout(1500)
-    client = page.context.new_cdp_session(page)
-    client.send("Performance.enable")
-
-    def busy() -> float:
-        # Processor time, not time passed: the machine does other things, too.
-        return next(one["value"] for one in client.send("Performance.getMetrics")["metrics"] if one["name"] == "ThreadTime")
-
-    page.evaluate("""() => {
-        window.longTasks = [];
-        new PerformanceObserver(list => longTasks.push(...list.getEntries().map(one => one.duration))).observe({ type: 'longtask' });
-    }""")
-    windows = 4
-    seconds = 2
+    windows, seconds, pace = 2, 5, 20
     used, longest = [], []
     for window in range(windows):
-        page.evaluate("longTasks = []")
-        before = busy()
-        for turn in range(seconds * 20):
-            hash_ = hashes[(window * seconds * 20 + turn) * 7 % 500]
-            state = "stopped" if mock.sessions[hash_]["state"] == "running" else "running"
-            mock.set(hash_, state=state)
-            page.wait_for_timeout(50)
-        used.append((busy() - before) / seconds)
-        longest.append(max(page.evaluate("longTasks"), default=0))
-    print(f"main thread {[f'{one:.1%}' for one in used]}, longest tasks {longest}")
-    # A machine that runs tests does other things, too: what counts is the window in which it did least of them.
+        browser.start_tracing(page=page, categories=["disabled-by-default-devtools.timeline"])
+        for turn in range(seconds * pace):
+            hash_ = hashes[(window * seconds * pace + turn) * 7 % 500]
+            mock.set(hash_, state="stopped" if mock.sessions[hash_]["state"] == "running" else "running")
+            page.wait_for_timeout(1000 / pace)
+        tasks = main_thread_tasks(browser.stop_tracing())
+        assert len(tasks) > seconds
+        used.append(sum(tasks) / seconds)
+        longest.append(max(tasks))
+    print(f"main thread {[f'{one:.1%}' for one in used]} of a core, longest tasks {[f'{one * 1000:.0f} ms' for one in longest]}")
+    # Neighbours on the machine take the caches away, too: what counts is the window in which they did less of it.
     assert min(used) < 0.10
-    assert min(longest) < 50
+    assert min(longest) < 0.050
 
 
 # The sources

@@ -120,6 +120,19 @@ struct StreamTests {
         #expect(told <= 2)
     }
 
+    @Test("Lists follow each other with a pause, however fast sessions change")
+    func pace() async throws {
+        let bench = try await APIBench([.example(1)])
+        var reader = try #require(await bench.call(.get, "/api/sessions/stream").stream).makeAsyncIterator()
+        let start = ContinuousClock.now
+        _ = await reader.next()
+        for state in [SessionState.stopping, .stopped] {
+            bench.runtime.move(id, to: state)
+            _ = await reader.next()
+        }
+        #expect(start.duration(to: .now) >= .milliseconds(200))
+    }
+
     @Test("A silent stream says that it lives")
     func pings() async throws {
         let bench = try await APIBench([.example(1, state: .stopped)]) { $0.pingInterval = .milliseconds(20) }
