@@ -78,13 +78,17 @@ struct BodyRelay {
     /// Whether the whole body has been taken from the source; some of it may still wait for the sink.
     var isTaken: Bool { reading == .done }
 
-    /// Whether bytes wait for the sink.
-    func isPending(_ output: IOBuffer?) -> Bool { (output.map { !$0.isEmpty } ?? false) || pipeHolds }
+    /// Whether bytes wait for the sink: made ready for it, or received and to be sent from where they are.
+    func isPending(_ input: IOBuffer?, _ output: IOBuffer?) -> Bool {
+        holds(output) || (sendsDirectly && input.map { !$0.isEmpty } ?? false)
+    }
+
+    private func holds(_ output: IOBuffer?) -> Bool { (output.map { !$0.isEmpty } ?? false) || pipeHolds }
 
     private var pipeHolds: Bool { pipe.map { $0.buffered > 0 } ?? false }
 
     /// Whether the sink has all of it.
-    func isFinished(_ output: IOBuffer?) -> Bool { isTaken && !owes && !isPending(output) }
+    func isFinished(_ output: IOBuffer?) -> Bool { isTaken && !owes && !holds(output) }
 
     /// Gives the pipe back; one with bytes in it is closed.
     mutating func release(to pipes: PipePool) {
@@ -102,11 +106,11 @@ struct BodyRelay {
         var budget = Self.turn
         while true {
             let filled = try fill(from: source, &input, into: &output, on: loop)
-            let drained = try drain(&input, output, to: sink)
+            let drained = try drain(&input, &output, to: sink, on: loop)
             if filled || drained > 0 { moved = true }
             budget -= drained
             // Blocked by the sink, or nothing new from the source.
-            if isPending(output) || drained == 0 || budget <= 0 { break }
+            if holds(output) || drained == 0 || budget <= 0 { break }
         }
         if !pipeHolds { release(to: loop.pipes) }
         return moved
@@ -145,6 +149,11 @@ struct BodyRelay {
                     }
                 case .wouldBlock: return filled
                 case .endOfStream: try sourceEnded()
+                case .failed(let errno) where errno.refusesSplice:
+                    // Bytes in the pipe go first; the rest is copied, and asks the kernel again in a second.
+                    loop.pipes.refuse(now: loop.now)
+                    guard pipe.buffered == 0 else { return filled }
+                    release(to: loop.pipes)
                 case .failed: throw .sourceEnded
                 }
             } else {
@@ -184,7 +193,7 @@ struct BodyRelay {
 
     /// Gives the sink what is ready; returns the number of bytes it took.
     private mutating func drain(
-        _ input: inout IOBuffer?, _ output: IOBuffer?, to sink: Stream
+        _ input: inout IOBuffer?, _ output: inout IOBuffer?, to sink: Stream, on loop: LoopExecutor
     ) throws(RelayFailure) -> Int {
         var drained = 0
         if let output, !output.isEmpty {
@@ -205,6 +214,14 @@ struct BodyRelay {
                 spliced += UInt64(count)
                 drained += count
             case .wouldBlock: return drained
+            case .failed(let errno) where errno.refusesSplice:
+                loop.pipes.refuse(now: loop.now)
+                let buffer = output ?? loop.buffers.take()
+                output = buffer
+                buffer.produced(pipe.read(into: buffer.room))
+                // A pipe that holds bytes and gives none is no pipe any more.
+                guard !buffer.isEmpty else { throw .sinkGone }
+                return try drained + drain(&input, &output, to: sink, on: loop)
             case .endOfStream, .failed: throw .sinkGone
             }
         }

@@ -25,6 +25,8 @@ package struct DataPlaneSettings: Sendable {
     /// Whether the access log also tells who asked.
     package var accessLogTellsWho = false
     package var connectionsPerWorker = 10_000
+    /// Client connections that one address may hold on one worker, the trusted proxies aside; 0: no limit.
+    package var connectionsPerPeer = 0
     package var requestLineLimit = 8 << 10
     package var requestHeadLimit = 64 << 10
     package var requestFieldLimit = 200
@@ -36,6 +38,8 @@ package struct DataPlaneSettings: Sendable {
     /// A client that is the slow side must move this many bytes in every window of `floorSeconds`.
     package var floorBytes: UInt64 = 15_000
     package var floorSeconds = 30
+    /// How long an idle connection lives on after SIGTERM: one that is in use learns of the end by its next answer.
+    package var idleDrainMilliseconds = 1000
     /// Pipes of 1 MiB that each worker may own.
     package var pipesPerWorker = 16
 

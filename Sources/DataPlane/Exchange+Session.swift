@@ -245,15 +245,15 @@ extension Exchange {
                 continue
             }
             // Nothing can move: wait for whichever side changes that first.
-            let clientBlocks = download.isPending(toClient)
-            let clientIsDue = !uploadAbandoned && !upload.isTaken && !upload.isPending(toUpstream)
+            let clientBlocks = download.isPending(fromUpstream, toClient)
+            let clientIsDue = !uploadAbandoned && !upload.isTaken && !upload.isPending(connection.input, toUpstream)
             // The head of a request that may be sent again stays in its buffer until the answer's first byte.
             if hasHead || !mayRetry { releaseEmptyBuffers(of: connection) }
             client.interest = .hangUp
             if clientBlocks { client.interest.insert(.write) }
             if clientIsDue { client.interest.insert(.read) }
             stream.interest = clientBlocks && hasHead ? .hangUp : [.read, .hangUp]
-            if upload.isPending(toUpstream) {
+            if upload.isPending(connection.input, toUpstream) {
                 stream.interest.insert(.write)
             }
             var deadline = Deadline.never
@@ -403,7 +403,7 @@ extension Exchange {
             return await refuseAfterHead(.gatewayTimeout, on: connection)
         case .unavailable(let error):
             worker.telemetry.upstreamFault(.unreachable)
-            if case .system(_, let errno) = error, errno == .tooManyDescriptors || errno == .systemTableFull {
+            if case .system(_, let errno) = error, errno.isExhaustion {
                 return await refuseAfterHead(.exhausted, on: connection)
             }
             return await refuseAfterHead(.badGateway, on: connection)
@@ -463,13 +463,21 @@ extension Exchange {
             releaseEmptyBuffers(of: connection)
             client.interest = .hangUp
             stream.interest = .hangUp
-            if download.isPending(toClient) { client.interest.insert(.write) } else { stream.interest.insert(.read) }
-            if upload.isPending(toUpstream) { stream.interest.insert(.write) } else { client.interest.insert(.read) }
+            if download.isPending(fromUpstream, toClient) {
+                client.interest.insert(.write)
+            } else {
+                stream.interest.insert(.read)
+            }
+            if upload.isPending(connection.input, toUpstream) {
+                stream.interest.insert(.write)
+            } else {
+                client.interest.insert(.read)
+            }
             if client.isBroken { return }
             _ = await connection.waiter.wait(until: .never)
             if worker.isPastDrain {
                 // "Going away" (RFC 6455 §7.4.1); only where no frame is half sent.
-                if !download.isPending(toClient) {
+                if !download.isPending(fromUpstream, toClient) {
                     _ = [0x88, 0x02, 0x03, 0xe9 as UInt8].withUnsafeBytes { client.send($0) }
                 }
                 return

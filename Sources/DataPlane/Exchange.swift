@@ -204,6 +204,11 @@ final class Exchange {
             case .moved(let count): input.produced(count)
             case .endOfStream, .failed: return false
             case .wouldBlock:
+                do throws(WireError) {
+                    try HeadParser.checkRequestLine(input.bytes, into: &request)
+                } catch {
+                    throw .malformed(error)
+                }
                 connection.stream.interest = [.read, .hangUp]
                 if await connection.waiter.wait(until: deadline) == .deadline { throw .timedOut }
                 if worker.isPastDrain { return false }
@@ -287,7 +292,10 @@ struct ByteFloor {
     /// At the end of a window: whether enough was moved; if so, the next window begins.
     mutating func isMet(_ worker: Worker) -> Bool {
         guard worker.executor.now >= deadline else { return true }
-        guard bytes >= worker.settings.floorBytes else { return false }
+        guard bytes >= worker.settings.floorBytes else {
+            worker.telemetry.count(.slowClients)
+            return false
+        }
         self = ByteFloor(worker)
         return true
     }

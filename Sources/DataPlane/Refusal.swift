@@ -72,7 +72,7 @@ struct Refusal: Error {
                 (414, "request_line_too_long", "The request's first line is longer than the gateway accepts.")
             case .headTooLarge, .tooManyFields:
                 (431, "request_head_too_large", "The request's fields are more or larger than the gateway accepts.")
-            case .unsupportedVersion, .http2Preface, .http09:
+            case .unsupportedVersion, .http2Preface:
                 (505, "http_version_not_supported", "The gateway speaks HTTP/1.1 and HTTP/1.0 here.")
             case .unknownTransferEncoding:
                 (501, "transfer_coding_not_supported", "The gateway accepts the chunked transfer coding only.")

@@ -31,6 +31,7 @@ final class Worker {
     /// Pods are not trusted with everybody's connections: theirs are counted, and bounded by themselves.
     private var podConnections = 0
     private var podLimit: Int { max(16, settings.connectionsPerWorker / 8) }
+    private var peers: PeerQuota
     private var exchanges: [Exchange] = []
     private var listeners: [Listener] = []
 
@@ -45,6 +46,7 @@ final class Worker {
         self.table = table
         self.telemetry = telemetry
         gatekeeper = Gatekeeper(settings)
+        peers = PeerQuota(limit: settings.connectionsPerPeer, exempt: settings.identity.isTrustedProxy)
         pool = UpstreamPool(on: loop.executor, connectSeconds: settings.connectSeconds)
         rewrites = Rewrites(settings)
         executor.pipes.limit = settings.pipesPerWorker
@@ -94,10 +96,17 @@ final class Worker {
     }
 
     private func start(_ descriptor: consuming Descriptor, peer: SocketAddress, entrance: Entrance) {
-        guard let stream = try? Stream(adopting: descriptor, on: executor) else { return }
+        let peer = PeerAddress(high: peer.high, low: peer.low)
+        guard peers.admit(peer) else {
+            telemetry.refusal(.tooManyConnections)
+            return
+        }
+        guard let stream = try? Stream(adopting: descriptor, on: executor) else {
+            peers.release(peer)
+            return
+        }
         let connection = Connection(
-            stream: stream, waiter: Waiter(on: executor), peer: PeerAddress(high: peer.high, low: peer.low),
-            entrance: entrance, worker: self)
+            stream: stream, waiter: Waiter(on: executor), peer: peer, entrance: entrance, worker: self)
         connection.index = connections.count
         connections.append(connection)
         if entrance == .pod { podConnections += 1 }
@@ -119,6 +128,7 @@ final class Worker {
 
     private func remove(_ connection: Connection) {
         if connection.entrance == .pod { podConnections -= 1 }
+        peers.release(connection.peer)
         let last = connections.removeLast()
         if last !== connection {
             connections[connection.index] = last
@@ -149,12 +159,16 @@ final class Worker {
         for connection in connections { connection.waiter.wake() }
     }
 
-    /// Once every ten seconds: forget upstream connections that nobody needs.
+    /// Once a second: forget upstream connections that nobody needs.
     func tick() {
         sweep()
         telemetry.set(.clientConnections, connections.count)
         telemetry.set(.upstreamIdle, pool.idleCount)
         telemetry.set(.pipesInUse, executor.pipes.lent)
+        telemetry.set(.pipesInPool, executor.pipes.waiting)
+        telemetry.set(.pipesRefused, executor.pipes.shortages)
+        telemetry.set(.buffersInUse, executor.buffers.lent)
+        telemetry.set(.loopWakeups, executor.turns)
         telemetry.set(.foreignEnqueues, executor.crossings)
         telemetry.set(.upstreamOpened, pool.opened)
         telemetry.loopLag(microseconds: executor.takeLongestTurn())

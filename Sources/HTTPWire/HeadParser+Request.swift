@@ -67,6 +67,20 @@ extension HeadParser {
         if options.webSocketProtocols > 0 { try acceptWebSocket(span, options, &head) }
     }
 
+    /// Refuses a first line that is complete and no request line, before the rest of its head is there.
+    ///
+    /// Who speaks HTTP/0.9 or something else altogether sends nothing more, and would wait for the head's deadline.
+    package static func checkRequestLine(
+        _ bytes: UnsafeRawBufferPointer, into head: inout RequestHead
+    ) throws(WireError) {
+        let span = bytes.bytes
+        var start = 0
+        if span.byteCount >= 2, span.byte(0) == ASCII.carriageReturn, span.byte(1) == ASCII.lineFeed { start = 2 }
+        let end = span.first(ASCII.carriageReturn, from: start, to: span.byteCount)
+        guard end + 1 < span.byteCount else { return }
+        _ = try parseRequestLine(span, start, end, into: &head)
+    }
+
     /// Reads `method SP target SP version`; returns the authority of an absolute-form target and its default port.
     private static func parseRequestLine(
         _ bytes: RawSpan, _ start: Int, _ end: Int, into head: inout RequestHead

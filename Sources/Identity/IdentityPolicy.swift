@@ -48,6 +48,9 @@ package struct IdentityPolicy: Sendable {
         trustsAnyPeer = settings.trustsAnyPeer && proxies.isEmpty && secrets.isEmpty
     }
 
+    /// Whether TRUSTED_PROXIES holds the peer.
+    package func isTrustedProxy(_ peer: PeerAddress) -> Bool { proxies.contains { $0.contains(peer) } }
+
     /// Who is asking with this head over a connection from this peer.
     package func identify(
         _ head: borrowing RequestHead, in buffer: UnsafeRawBufferPointer, peer: PeerAddress

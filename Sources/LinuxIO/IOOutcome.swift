@@ -13,12 +13,18 @@ package struct Errno: Error, Equatable, Sendable, CustomStringConvertible {
     package var description: String { String(cString: strerror(code)) }
 
     package static let again = Errno(code: EAGAIN)
-    package static let tooManyDescriptors = Errno(code: EMFILE)
-    package static let systemTableFull = Errno(code: ENFILE)
     package static let connectionRefused = Errno(code: ECONNREFUSED)
     package static let connectionReset = Errno(code: ECONNRESET)
     package static let addressInUse = Errno(code: EADDRINUSE)
     package static let timedOut = Errno(code: ETIMEDOUT)
+
+    /// Whether this process or machine has too little of something: descriptors, ports, memory.
+    package var isExhaustion: Bool {
+        [EMFILE, ENFILE, EADDRNOTAVAIL, ENOBUFS, ENOMEM, EAGAIN].contains(code)
+    }
+
+    /// Whether splice(2) is not to be had here, for whatever reason of the kernel's or a sandbox's, and a copy may work.
+    package var refusesSplice: Bool { [EINVAL, ENOSYS, EPERM, EOPNOTSUPP, ENOMEM].contains(code) }
 }
 
 /// The outcome of one non-blocking call.

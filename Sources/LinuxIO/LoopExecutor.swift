@@ -40,6 +40,8 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
     package let pipes = PipePool()
     /// Jobs and posts that came from other threads, for the test that counts executor hops.
     package private(set) var crossings: UInt64 = 0
+    /// Times that the loop came back from the kernel.
+    package private(set) var turns: UInt64 = 0
     /// The longest turn between two looks at the kernel since last asked, in microseconds; the loop's lag.
     package private(set) var longestTurn: UInt64 = 0
 
@@ -153,6 +155,7 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
             if before > turnStart { longestTurn = max(longestTurn, before - turnStart) }
             let count = clinuxio_epoll_wait(epoll, events, CInt(capacity), timeout)
             turnStart = Self.microseconds()
+            turns &+= 1
             now = Deadline(milliseconds: turnStart / 1000)
             if count > 0 {
                 for index in 0..<Int(count) {

@@ -30,6 +30,14 @@ package final class Pipe {
         return count
     }
 
+    /// Takes bytes back into memory, in order, where the kernel will not splice them on. Returns how many there were.
+    package func read(into room: UnsafeMutableRawBufferPointer) -> Int {
+        let count = Glibc.read(readEnd.number, room.baseAddress, min(room.count, buffered))
+        guard count > 0 else { return 0 }
+        buffered -= count
+        return count
+    }
+
     func filled(_ count: Int) { buffered += count }
     func drained(_ count: Int) { buffered -= count }
 }
@@ -50,17 +58,31 @@ package final class PipePool {
 
     /// Pipes on loan, for metrics and leak tests.
     package var lent: Int { made - free.count }
+    /// Pipes that wait to be lent.
+    package var waiting: Int { free.count }
+    /// Transfers that asked for a pipe and had to copy.
+    package private(set) var shortages: UInt64 = 0
 
     /// Lends an empty pipe, or nil: then the transfer copies.
     package func take(now: Deadline) -> Pipe? {
+        guard now >= refusedUntil else { return nil }
         if let pipe = free.popLast() { return pipe }
-        guard made < limit, now >= refusedUntil else { return nil }
+        guard made < limit else {
+            shortages += 1
+            return nil
+        }
         guard let pipe = Pipe(capacity: Self.pipeSize) else {
-            refusedUntil = now.advanced(seconds: 1)
+            refuse(now: now)
             return nil
         }
         made += 1
         return pipe
+    }
+
+    /// Lends nothing for a second: the kernel will not make pipes, or not splice.
+    package func refuse(now: Deadline) {
+        shortages += 1
+        refusedUntil = now.advanced(seconds: 1)
     }
 
     /// Takes a pipe back; one that still holds bytes is closed, for they belong to nobody else.

@@ -118,12 +118,13 @@ package final class Stream: EventSource {
             return .moved(result)
         }
         if result == 0 { return .endOfStream }
+        if CInt(-result) == EINTR { return receive(into: room) }
         return readFailed(result)
     }
 
     private func readFailed(_ result: Int) -> IOOutcome {
         switch CInt(-result) {
-        case EAGAIN, EINTR:
+        case EAGAIN:
             // A hung-up socket that would block has no more to say; it cannot happen, but must not spin.
             isReadable = false
             return .wouldBlock
@@ -139,6 +140,7 @@ package final class Stream: EventSource {
             if result < bytes.count { writeBlocked() }
             return .moved(result)
         }
+        if CInt(-result) == EINTR { return send(bytes, more: more) }
         return writeFailed(result)
     }
 
@@ -155,12 +157,13 @@ package final class Stream: EventSource {
             if result < first.count + second.count { writeBlocked() }
             return .moved(result)
         }
+        if CInt(-result) == EINTR { return send(first, second) }
         return writeFailed(result)
     }
 
     private func writeFailed(_ result: Int) -> IOOutcome {
         switch CInt(-result) {
-        case EAGAIN, EINTR:
+        case EAGAIN:
             writeBlocked()
             return .wouldBlock
         case EBADF: preconditionFailure("use of a closed descriptor")
@@ -188,6 +191,7 @@ package final class Stream: EventSource {
         // EAGAIN: the socket is empty, or the pipe is full in segments though not in bytes. With bytes in the pipe the
         // caller drains first and asks again, so only an empty pipe proves the socket empty.
         if CInt(-result) == EAGAIN && pipe.buffered > 0 { return .wouldBlock }
+        if CInt(-result) == EINTR { return splice(into: pipe, upTo: limit) }
         return readFailed(result)
     }
 
@@ -200,6 +204,7 @@ package final class Stream: EventSource {
             return .moved(result)
         }
         if result == 0 { return .failed(Errno(code: EPIPE)) }
+        if CInt(-result) == EINTR { return drain(pipe, upTo: limit, more: more) }
         return writeFailed(result)
     }
 

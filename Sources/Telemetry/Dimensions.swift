@@ -125,8 +125,10 @@ package enum Counter: UInt8, CaseIterable, Sendable {
     /// Jobs that another thread put on this loop.
     case foreignEnqueues
     case loopWakeups
-    /// Bodies that were copied because no pipe was free.
+    /// Bodies that were copied because no pipe was to be had.
     case pipesRefused
+    /// Clients cut off because they moved too few bytes while they were the slow side.
+    case slowClients
     case accessRecordsDropped
 
     /// Part of the metric's name.
@@ -136,6 +138,8 @@ package enum Counter: UInt8, CaseIterable, Sendable {
 /// Numbers that say how many there are now.
 package enum Gauge: UInt8, CaseIterable, Sendable {
     case clientConnections, upstreamIdle, upstreamInUse, tunnels, streams, pipesInPool, pipesInUse
+    /// Buffers that hold bytes in flight.
+    case buffersInUse
 
     /// Part of the metric's name.
     package var name: String { snakeCase("\(self)") }

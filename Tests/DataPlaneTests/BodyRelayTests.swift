@@ -72,8 +72,8 @@ struct BodyRelayTests {
             guard let moved = try? relay.advance(from: from, &input, to: to, &output, on: executor) else { break }
             if moved { continue }
             from.interest = [.read, .hangUp]
-            to.interest = relay.isPending(output) ? [.write, .hangUp] : .hangUp
-            if relay.isPending(output) { from.interest = [] }
+            to.interest = relay.isPending(input, output) ? [.write, .hangUp] : .hangUp
+            if relay.isPending(input, output) { from.interest = [] }
             guard await waiter.wait(until: executor.now.advanced(seconds: 20)) == .event else { break }
         }
         relay.release(to: executor.pipes)

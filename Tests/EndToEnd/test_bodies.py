@@ -4,6 +4,7 @@ import hashlib
 import json
 import random
 import threading
+import time
 
 import pytest
 
@@ -160,3 +161,79 @@ def test_an_upload_and_its_answer_at_the_same_time(proxy, shared):
         response = connection.read_response("POST")
         sender.join()
         assert sha(response.body) == sha(payload)
+
+
+def test_a_client_that_reads_late_gets_every_answer_of_its_pipeline(proxy, shared):
+    """Answers too small for a pipe, and more of them than the buffers on the way hold."""
+    payload, count = data(60_000), 400
+    shared.script = lambda peer: peer.serve(payload)
+    with proxy.connect() as connection:
+        head = connection.head("GET", "/", f"{HASH}.{proxy.domain}")
+        sender = threading.Thread(target=connection.send, args=(head * count,))
+        sender.start()
+        # Nobody reads until the gateway has stopped asking the session.
+        seen = -1
+        while seen != len(shared.requests):
+            seen = len(shared.requests)
+            time.sleep(0.3)
+        assert seen < count
+        for _ in range(count):
+            assert connection.read_response().body == payload
+        sender.join()
+
+
+@pytest.mark.parametrize("piece", [1000, 100_000])
+@pytest.mark.parametrize("reader", ["client", "session"])
+def test_a_tunnel_whose_reader_pauses_loses_nothing_and_goes_on(proxy, shared, piece, reader):
+    payload = data(16 << 20)
+    paused, received = threading.Event(), []
+
+    def send(connection):
+        for offset in range(0, len(payload), piece):
+            connection.sendall(payload[offset:offset + piece])
+
+    def script(peer):
+        peer.read_head()
+        peer.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+        if reader == "client":
+            send(peer.socket)
+        else:
+            paused.wait(10)
+            received.append(peer.read_exactly(len(payload)))
+            peer.send(b"done")
+        peer.wait_closed()
+
+    shared.script = script
+    with proxy.connect() as connection:
+        connection.send_request("GET", "/", f"{HASH}.{proxy.domain}", {
+            "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Origin": f"http://{HASH}.{proxy.domain}"})
+        assert connection.read_head().status == 101
+        if reader == "client":
+            time.sleep(1)
+            assert sha(connection.read_exactly(len(payload))) == sha(payload)
+        else:
+            sender = threading.Thread(target=send, args=(connection.socket,))
+            sender.start()
+            time.sleep(1)
+            paused.set()
+            assert connection.read_exactly(4) == b"done"
+            sender.join()
+            assert sha(received[0]) == sha(payload)
+
+
+def test_more_downloads_than_pipes_go_on_when_their_clients_read_again(start_router, shared):
+    """Without a pipe a large body is copied, and waits for its client just as well."""
+    payload = data(6 << 20)
+    shared.script = lambda peer: peer.serve(payload)
+    proxy = start_router(
+        DEV_ROUTES=json.dumps(
+            [{"hash": HASH, "email": "dev@example.com", "target": f"http://127.0.0.1:{shared.port}"}]), WORKERS=12)
+    clients = [proxy.connect() for _ in range(64)]
+    for client in clients:
+        client.send_request("GET", "/", f"{HASH}.{proxy.domain}")
+    time.sleep(1)
+    for client in clients:
+        assert sha(client.read_response().body) == sha(payload)
+        client.close()
+    proxy.stop()

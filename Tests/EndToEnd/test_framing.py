@@ -51,6 +51,11 @@ CLOSING = {
     "TRACE": b"TRACE / HTTP/1.1\r\nHost: %(host)s\r\n\r\n",
     "HTTP/2 preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "HTTP/0.9": b"GET /\r\n\r\n",
+    "CONNECT with a body": b"CONNECT %(host)s HTTP/1.1\r\nHost: %(host)s\r\nContent-Length: 3\r\n\r\nabc",
+    "CONNECT to a path": b"CONNECT / HTTP/1.1\r\nHost: %(host)s\r\n\r\n",
+    "CONNECT elsewhere": b"CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\n\r\n",
+    "TRACE with a body": b"TRACE / HTTP/1.1\r\nHost: %(host)s\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "HTTP/2 preface with a host": b"PRI * HTTP/2.0\r\nHost: %(host)s\r\n\r\nSM\r\n\r\n",
     "version 1.2": b"GET / HTTP/1.2\r\nHost: %(host)s\r\n\r\n",
     "garbage": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
 }
@@ -63,6 +68,18 @@ def test_it_is_refused_and_nothing_after_it_is_served(router, session, name, pla
     statuses = ask(router, CLOSING[name], host)
     assert len(statuses) == 1, statuses
     assert 400 <= statuses[0] < 600, statuses
+
+
+@pytest.mark.parametrize("line,status", [
+    (b"GET /\r\n", 400), (b"GET / \r\n", 400), (b"\r\nGET /\r\n", 400), (b"hello\r\n", 400), (b"get / HTTP/1.1\r\n", 400),
+    (b"GET / HTTP/1.2\r\n", 505), (b"PRI * HTTP/2.0\r\n", 505), (b"CONNECT a:1 HTTP/1.1\r\n", 405),
+    (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400), (b"GET / HTTP/1.1\n", 400),
+])
+def test_a_first_line_that_is_no_request_is_refused_without_waiting_for_more(router, line, status):
+    with router.connect(timeout=5) as connection:
+        connection.send(line)
+        assert connection.read_response().status == status
+        assert connection.at_end()
 
 
 def test_a_head_beyond_the_limit_is_431(router):

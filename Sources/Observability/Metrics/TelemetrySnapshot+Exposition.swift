@@ -93,6 +93,9 @@ extension Exposition {
             counter(refusals, [("reason", reason.name)], "\(snapshot.refusals(reason))")
         }
         counter(
+            "opencode_router_slow_clients", help: "Clients cut off because they moved too few bytes.",
+            snapshot[.slowClients])
+        counter(
             "opencode_router_access_records_dropped", help: "Access log lines dropped because the log was slow.",
             snapshot[.accessRecordsDropped])
     }
@@ -110,7 +113,10 @@ extension Exposition {
         gauge(pipes, [("state", "pool")], "\(snapshot[.pipesInPool])")
         gauge(pipes, [("state", "in_use")], "\(snapshot[.pipesInUse])")
         counter(
-            "opencode_router_pipe_shortages", help: "Bodies copied because no pipe was free.", snapshot[.pipesRefused])
+            "opencode_router_pipe_shortages", help: "Bodies copied because no pipe was to be had.",
+            snapshot[.pipesRefused])
+        gauge(
+            "opencode_router_buffers_in_use", help: "Buffers that hold bytes in flight.", "\(snapshot[.buffersInUse])")
         counter(
             "opencode_router_accept_pauses", help: "Times that accepting paused for want of descriptors.",
             snapshot[.acceptPauses])

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import HTTPWire
 internal import LinuxIO
 internal import Observability
@@ -33,14 +34,22 @@ final class OperationsListener: Sendable {
         let bound = bound
         loop.spawn { loop in
             let waiter = Waiter(on: loop.executor)
+            let reserve = DescriptorReserve()
             bound.listener.waiter = waiter
             while bound.listener.isOpen {
                 switch bound.listener.accept() {
                 case .accepted(let accepted):
                     let descriptor = accepted.take().release()
-                    loop.spawn { loop in await Self.answer(descriptor, responder, loop) }
+                    loop.spawn { loop in
+                        await Self.answer(descriptor, responder, loop)
+                        reserve.refill()
+                    }
                 case .nobody: _ = await waiter.wait(until: .never)
-                case .exhausted: _ = await waiter.wait(until: loop.now.advanced(milliseconds: 200))
+                case .exhausted:
+                    if reserve.spend() { continue }
+                    bound.listener.setPaused(true)
+                    _ = await waiter.wait(until: loop.now.advanced(milliseconds: 200))
+                    bound.listener.setPaused(false)
                 }
             }
         }
@@ -95,5 +104,33 @@ final class OperationsListener: Sendable {
             guard (try? await stream.writeAll(buffer.bytes, deadline: deadline)) != nil else { return }
         }
         stream.shutdownWrite()
+    }
+}
+
+/// Descriptors kept for probes: when clients have taken all others, one of these is closed and its place taken by a probe.
+///
+/// Unchecked: touched on the loop of the operations listener only.
+private final class DescriptorReserve: @unchecked Sendable {
+    private static let size = 4
+    private var held: [CInt] = []
+
+    init() { refill() }
+
+    deinit { for descriptor in held { close(descriptor) } }
+
+    /// Frees one descriptor; false if there is none left.
+    func spend() -> Bool {
+        guard let descriptor = held.popLast() else { return false }
+        close(descriptor)
+        return true
+    }
+
+    /// Takes back what was freed, as far as the system has some.
+    func refill() {
+        while held.count < Self.size {
+            let descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
+            guard descriptor >= 0 else { return }
+            held.append(descriptor)
+        }
     }
 }

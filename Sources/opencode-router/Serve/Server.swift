@@ -335,11 +335,22 @@ extension DataPlaneSettings {
         requestFieldLimit = limits.requestFields
         responseHeadLimit = limits.responseHeadBytes
         apiBodyLimit = limits.apiBodyBytes
-        headSeconds = Int(limits.headTimeout.components.seconds)
-        idleSeconds = Int(limits.idleConnection.components.seconds)
-        connectSeconds = Int(limits.connectTimeout.components.seconds)
+        connectionsPerPeer = limits.connectionsPerPeer
+        floorSeconds = limits.bodyWindowSeconds
+        let floor = limits.bodyBytesPerSecond.multipliedReportingOverflow(by: floorSeconds)
+        floorBytes = floor.overflow ? .max : UInt64(floor.partialValue)
+        headSeconds = Self.wholeSeconds(limits.headTimeout)
+        idleSeconds = Self.wholeSeconds(limits.idleConnection)
+        connectSeconds = Self.wholeSeconds(limits.connectTimeout)
         // 48 pipes of 1 MiB a process: a user that is not root may own 64 of that size.
         pipesPerWorker = max(4, 48 / max(1, workers))
+    }
+}
+
+extension DataPlaneSettings {
+    /// Rounded up: half a second must not become none.
+    private static func wholeSeconds(_ duration: Duration) -> Int {
+        Int(duration.components.seconds) + (duration.components.attoseconds > 0 ? 1 : 0)
     }
 }
 

@@ -232,6 +232,15 @@ enum SettingTable {
         .init(
             "MAX_CONNECTIONS_PER_WORKER", positive, .limits, default: "10000", "Client connections of one worker."),
         .init(
+            "MAX_CONNECTIONS_PER_PEER", count, .limits, note: "256 with TRUSTED_PROXIES, else 0",
+            "Client connections that one address may hold on one worker, TRUSTED_PROXIES aside; 0: no limit."),
+        .init(
+            "MIN_BODY_BYTES_PER_SECOND", count, .limits, default: "500",
+            "A client that sends or reads a body more slowly, so that the session waits for it, is cut off; 0: never."),
+        .init(
+            "MIN_BODY_WINDOW_SECONDS", .integer(1...3600), .limits, default: "30",
+            "Time over which MIN_BODY_BYTES_PER_SECOND is measured."),
+        .init(
             "MAX_STREAMS_PER_USER", positive, .limits, default: "64", "Event streams of the API that one user may hold."
         ),
         .init(

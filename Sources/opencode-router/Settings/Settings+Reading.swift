@@ -258,6 +258,13 @@ extension Settings.LimitSettings {
         idleConnection = reader.duration("IDLE_CONNECTION_SECONDS", unit: .seconds(1))
         connectTimeout = reader.duration("CONNECT_TIMEOUT_SECONDS", unit: .seconds(1))
         connectionsPerWorker = reader.integer("MAX_CONNECTIONS_PER_WORKER")
+        // Without TRUSTED_PROXIES nobody can tell the ingress, which holds most connections, from anybody else.
+        let usual = reader.isSet("TRUSTED_PROXIES") ? 256 : 0
+        connectionsPerPeer =
+            reader.isSet("MAX_CONNECTIONS_PER_PEER") ? reader.integer("MAX_CONNECTIONS_PER_PEER") : usual
+        if !reader.isSet("MAX_CONNECTIONS_PER_PEER") { reader.show("MAX_CONNECTIONS_PER_PEER", "\(usual)") }
+        bodyBytesPerSecond = reader.integer("MIN_BODY_BYTES_PER_SECOND")
+        bodyWindowSeconds = reader.integer("MIN_BODY_WINDOW_SECONDS")
         streamsPerUser = reader.integer("MAX_STREAMS_PER_USER")
         requestsPerSecondPerUser = reader.integer("MAX_REQUESTS_PER_SECOND_PER_USER")
         if requestLineBytes > requestHeadBytes {

@@ -140,6 +140,10 @@ struct Settings: Sendable {
         var idleConnection: Duration
         var connectTimeout: Duration
         var connectionsPerWorker: Int
+        /// 0: no limit.
+        var connectionsPerPeer: Int
+        var bodyBytesPerSecond: Int
+        var bodyWindowSeconds: Int
         var streamsPerUser: Int
         var requestsPerSecondPerUser: Int
     }
