@@ -15,8 +15,9 @@ enum RelayFailure: Error, Equatable {
 ///
 /// It never waits: `advance` does what can be done now. Bytes that were read ahead with a head, and small bodies, are
 /// copied through buffers; long runs of payload go through a pipe and never enter this process. The order is always
-/// `output`, then the pipe, then what is read next; nothing is put into `output` while the pipe holds bytes.
-struct BodyRelay {
+/// `output`, then the pipe, then what is read next; nothing is put into `output` while the pipe holds bytes. Not copyable:
+/// a pipe has one user.
+struct BodyRelay: ~Copyable {
     /// Where the end of the body is found.
     private enum Reading { case done, length, chunked, untilClose }
 

@@ -11,7 +11,8 @@ final class Connection {
     let waiter: Waiter
     let peer: PeerAddress
     let entrance: Entrance
-    unowned let worker: Worker
+    // Strong, as the exchange's; the worker lets go of a connection that has ended.
+    let worker: Worker
     /// What was received and not used yet: a head, the start of a body, or the next requests of a pipeline.
     var input: IOBuffer?
     /// Place in the worker's list.
@@ -83,14 +84,14 @@ final class Connection {
                 case .endOfStream, .failed: return .ended
                 }
             }
-            stream.interest = [.read, .hangUp]
+            stream.interest = .readOrHangUp
             if await waiter.wait(until: deadline) == .deadline { return .idle }
         }
     }
 
     /// Waits without a task until there is something to read, or the time to be idle is over; then calls `serve`.
     func park(_ serve: @escaping () -> Void) {
-        stream.interest = [.read, .hangUp]
+        stream.interest = .readOrHangUp
         waiter.park(until: worker.executor.now.advanced(seconds: worker.settings.idleSeconds)) { [unowned self] wake in
             isExpired = wake == .deadline
             serve()
@@ -117,7 +118,7 @@ final class Connection {
             switch stream.receive(into: buffer.room) {
             case .moved(let count): budget -= count
             case .wouldBlock:
-                stream.interest = [.read, .hangUp]
+                stream.interest = .readOrHangUp
                 if await waiter.wait(until: deadline) == .deadline || worker.isPastDrain { return }
             case .endOfStream, .failed: return
             }

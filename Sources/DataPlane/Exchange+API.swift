@@ -171,7 +171,7 @@ extension Exchange {
                 floor.moved(count)
             case .endOfStream, .failed: throw .timedOut
             case .wouldBlock:
-                connection.stream.interest = [.read, .hangUp]
+                connection.stream.interest = .readOrHangUp
                 if await connection.waiter.wait(until: floor.deadline) == .deadline, !floor.isMet(worker) {
                     throw .timedOut
                 }

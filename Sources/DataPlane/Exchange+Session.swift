@@ -29,9 +29,14 @@ extension Exchange {
                 on: connection)
         }
         let target = port.map(agent.atPort) ?? agent
-        let rewrite = port.map(worker.rewrites.request(toPort:)) ?? worker.rewrites.request(to: target)
         session.activity.touch(at: Int64(worker.executor.now.milliseconds))
-        guard writeRequest(rewrite, who, on: connection) else {
+        let isWritten =
+            if let port {
+                writeRequest(worker.rewrites.request(toPort: port), nil, who, on: connection)
+            } else {
+                writeRequest(worker.rewrites.agent, target.authorization, who, on: connection)
+            }
+        guard isWritten else {
             return await refuse(.malformed(.headTooLarge), on: connection, isAPI: false)
         }
         upload.begin(request.framing, writesChunks: request.framing == .chunked)
@@ -108,23 +113,25 @@ extension Exchange {
     // MARK: The request
 
     /// Writes the head that the session gets; false if it does not fit.
-    private func writeRequest(_ base: RequestRewrite, _ who: Identification, on connection: Connection) -> Bool {
+    private func writeRequest(
+        _ rewrite: borrowing RequestRewrite, _ authorization: [UInt8]?, _ who: Identification,
+        on connection: Connection
+    ) -> Bool {
         let bytes = connection.input!.bytes
-        var rewrite = base
-        if worker.settings.tellsSessionsTheUser {
-            rewrite.forwardedUser = worker.gatekeeper.email(who, in: bytes).map { Array($0.utf8) }
-        }
+        let user =
+            worker.settings.tellsSessionsTheUser
+            ? worker.gatekeeper.email(who, in: bytes).map { Array($0.utf8) } : nil
         let buffer = toUpstream ?? worker.executor.buffers.take()
         toUpstream = buffer
         let isWritten = withClientAddress(who, bytes, connection) { address in
             requestID.withBytes { id in
-                let bound = rewrite.byteCountBound(
-                    of: request, clientAddressCount: address.count, requestIDCount: id.count)
+                let facts = ForwardedFacts(
+                    clientAddress: address, requestID: id, authorization: authorization, user: user)
+                let bound = rewrite.byteCountBound(of: request, facts: facts)
                 while buffer.room.count < bound, buffer.grow(limit: 128 << 10) {}
                 var writer = ByteWriter(buffer.room)
                 HeadWriter.write(
-                    request: request, from: bytes, rewrite: rewrite, clientAddress: address, requestID: id,
-                    into: &writer)
+                    request: request, from: bytes, rewrite: rewrite, facts: facts, into: &writer)
                 guard !writer.overflowed else { return false }
                 buffer.produced(writer.count)
                 return true
@@ -139,15 +146,22 @@ extension Exchange {
         _ body: (UnsafeRawBufferPointer) -> R
     ) -> R {
         if case .header = who {
-            for field in request.fields.reversed()
-            where field.known == .xForwarded && field.name.count == 15
-                && field.isNamed(Self.forwardedFor, in: bytes)
-            {
+            // Plain loops: `reversed()` and `lastIndex` stay generic here and allocate.
+            var index = request.fields.count
+            while index > 0 {
+                index -= 1
+                let field = request.fields[index]
+                guard field.known == .xForwarded, field.name.count == 15,
+                    field.isNamed(Self.forwardedFor, in: bytes)
+                else { continue }
                 let value = field.value.bytes(in: bytes)
-                let start = value.lastIndex { $0 == 0x2c || $0 == 0x20 }.map { $0 + 1 } ?? 0
-                let last = UnsafeRawBufferPointer(rebasing: value[start...])
-                guard (2...45).contains(last.count), last.allSatisfy(Self.isAddressByte) else { break }
-                return body(last)
+                var start = value.count
+                while start > 0, Self.isAddressByte(value[start - 1]) { start -= 1 }
+                // In front of the last address stands a comma, a blank, or nothing.
+                guard (2...45).contains(value.count - start),
+                    start == 0 || value[start - 1] == 0x2c || value[start - 1] == 0x20
+                else { break }
+                return body(UnsafeRawBufferPointer(rebasing: value[start...]))
             }
         }
         return Array(connection.peer.description.utf8).withUnsafeBytes(body)
@@ -252,7 +266,7 @@ extension Exchange {
             client.interest = .hangUp
             if clientBlocks { client.interest.insert(.write) }
             if clientIsDue { client.interest.insert(.read) }
-            stream.interest = clientBlocks && hasHead ? .hangUp : [.read, .hangUp]
+            stream.interest = clientBlocks && hasHead ? .hangUp : .readOrHangUp
             if upload.isPending(connection.input, toUpstream) {
                 stream.interest.insert(.write)
             }

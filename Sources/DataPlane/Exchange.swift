@@ -18,7 +18,8 @@ final class Exchange {
         case abort
     }
 
-    unowned let worker: Worker
+    // Strong: a worker outlives its process's requests, and an unowned reference is counted at every use.
+    let worker: Worker
     var request = RequestHead()
     var response = ResponseHead()
     let requestLimits: HeadLimits
@@ -209,7 +210,7 @@ final class Exchange {
                 } catch {
                     throw .malformed(error)
                 }
-                connection.stream.interest = [.read, .hangUp]
+                connection.stream.interest = .readOrHangUp
                 if await connection.waiter.wait(until: deadline) == .deadline { throw .timedOut }
                 if worker.isPastDrain { return false }
             }
@@ -246,7 +247,7 @@ final class Exchange {
                 rest = UnsafeRawBufferPointer(rebasing: rest[count...])
                 floor.moved(count)
             case .wouldBlock, .endOfStream:
-                connection.stream.interest = [.write, .hangUp]
+                connection.stream.interest = .writeOrHangUp
                 if await connection.waiter.wait(until: floor.deadline) == .deadline, !floor.isMet(worker) {
                     return false
                 }

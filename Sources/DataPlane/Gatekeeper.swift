@@ -5,7 +5,9 @@ internal import Routing
 /// Decides from a route and a request head whether the request may go on, without waiting.
 ///
 /// Asked for every request on a connection: the ingress puts many people's requests on one (RFC 9112 §9.2 allows it).
-struct Gatekeeper {
+///
+/// Not copyable: a worker has one, and copies of its arrays would be counted for every request.
+struct Gatekeeper: ~Copyable {
     private let identity: IdentityPolicy
     private let origins: RequestOriginPolicy
     private let cookies: CookiePolicy

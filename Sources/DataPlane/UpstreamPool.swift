@@ -20,14 +20,22 @@ final class UpstreamPool {
         var since: Deadline
     }
 
+    /// The idle connections of one target. A reference, so that one look at the dictionary is enough to change them: an
+    /// array as its value is changed through an access that allocates.
+    private final class Shelf {
+        var idle: [Idle] = []
+    }
+
     /// Connections kept per target: as many as were ever busy at once, or every peak would be paid for with new ones.
     private static let kept = 512
     private static let idleSeconds = 60
 
     private let executor: LoopExecutor
     private let connectSeconds: Int
-    private var idle: [UpstreamTarget.Key: [Idle]] = [:]
+    private var shelves: [UpstreamTarget.Key: Shelf] = [:]
     private(set) var idleCount = 0
+    /// Whether no target has a shelf; an empty one stays until the next sweep.
+    var isEmpty: Bool { shelves.isEmpty }
     /// Connections opened so far.
     private(set) var opened: UInt64 = 0
 
@@ -38,7 +46,8 @@ final class UpstreamPool {
 
     /// A connection that was used before and has nothing unread, if there is one.
     func takeIdle(_ target: UpstreamTarget, waiter: Waiter) -> Stream? {
-        while let entry = idle[target.key]?.popLast() {
+        guard let shelf = shelves[target.key] else { return nil }
+        while let entry = shelf.idle.popLast() {
             idleCount -= 1
             guard isQuiet(entry.stream) else {
                 entry.stream.close()
@@ -82,12 +91,20 @@ final class UpstreamPool {
     /// Takes a connection back after an exactly delimited answer; one with an unread byte is closed.
     func giveBack(_ stream: Stream, _ target: UpstreamTarget) {
         stream.waiter = nil
-        guard isQuiet(stream), idle[target.key, default: []].count < Self.kept else {
+        let shelf = shelf(of: target.key)
+        guard isQuiet(stream), shelf.idle.count < Self.kept else {
             stream.close()
             return
         }
-        idle[target.key, default: []].append(Idle(stream: stream, since: executor.now))
+        shelf.idle.append(Idle(stream: stream, since: executor.now))
         idleCount += 1
+    }
+
+    private func shelf(of key: UpstreamTarget.Key) -> Shelf {
+        if let shelf = shelves[key] { return shelf }
+        let shelf = Shelf()
+        shelves[key] = shelf
+        return shelf
     }
 
     /// Whether the peer has said nothing since its last answer, and not hung up.
@@ -100,21 +117,24 @@ final class UpstreamPool {
 
     /// Closes what was idle too long, and what belongs to an incarnation that is no more.
     func sweep(isCurrent: (UpstreamTarget.Key) -> Bool) {
-        guard idleCount > 0 else { return }
         let now = executor.now
-        for (key, entries) in idle {
-            let kept =
-                isCurrent(key)
-                ? entries.filter { $0.since.advanced(seconds: Self.idleSeconds) > now && isQuiet($0.stream) } : []
-            guard kept.count != entries.count else { continue }
-            idleCount -= entries.count - kept.count
-            idle[key] = kept.isEmpty ? nil : kept
+        for (key, shelf) in shelves {
+            let before = shelf.idle.count
+            if isCurrent(key) {
+                shelf.idle.removeAll {
+                    $0.since.advanced(seconds: Self.idleSeconds) <= now || !isQuiet($0.stream)
+                }
+            } else {
+                shelf.idle = []
+            }
+            idleCount -= before - shelf.idle.count
+            if shelf.idle.isEmpty { shelves[key] = nil }
         }
     }
 
     /// Closes everything.
     func closeAll() {
-        idle = [:]
+        shelves = [:]
         idleCount = 0
     }
 }

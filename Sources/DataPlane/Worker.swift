@@ -175,7 +175,7 @@ final class Worker {
     }
 
     private func sweep() {
-        guard pool.idleCount > 0 else { return }
+        guard !pool.isEmpty else { return }
         var current: Set<UInt64> = []
         for session in table.sessions {
             if let target = session.target { current.insert(target.identity) }

@@ -61,7 +61,7 @@ enum Cookies {
 
     /// Writes a Set-Cookie field without its Domain attribute, or nothing if the cookie is not the session's to set.
     static func write(
-        setCookie value: ByteRange, from buffer: UnsafeRawBufferPointer, rewrite: ResponseRewrite,
+        setCookie value: ByteRange, from buffer: UnsafeRawBufferPointer, rewrite: borrowing ResponseRewrite,
         into writer: inout ByteWriter
     ) {
         let bytes = buffer.bytes

@@ -1,13 +1,12 @@
 extension HeadWriter {
     /// Writes the head that a session receives for a request.
     ///
-    /// `buffer` is what the head was parsed from. `clientAddress` becomes X-Forwarded-For and `requestID` X-Request-Id;
-    /// what the browser sent under these names, and everything else that speaks for a proxy, is dropped. `Forwarded` is
-    /// dropped, too (it says what X-Forwarded-* says, unproved); `Via` passes and ours is appended. Check
-    /// `writer.overflowed` afterwards.
+    /// `buffer` is what the head was parsed from. What the browser sent under the names of `facts`, and everything else
+    /// that speaks for a proxy, is dropped. `Forwarded` is dropped, too (it says what X-Forwarded-* says, unproved); `Via`
+    /// passes and ours is appended. Check `writer.overflowed` afterwards.
     package static func write(
-        request head: RequestHead, from buffer: UnsafeRawBufferPointer, rewrite: RequestRewrite,
-        clientAddress: UnsafeRawBufferPointer, requestID: UnsafeRawBufferPointer, into writer: inout ByteWriter
+        request head: borrowing RequestHead, from buffer: UnsafeRawBufferPointer, rewrite: borrowing RequestRewrite,
+        facts: borrowing ForwardedFacts, into writer: inout ByteWriter
     ) {
         writer.append(head.methodText.bytes(in: buffer))
         writer.append(" ")
@@ -27,7 +26,8 @@ extension HeadWriter {
         let isWebSocket = head.upgrade == .webSocket
         let bytes = buffer.bytes
         var run = Run()
-        for field in head.fields {
+        for index in 0..<head.fields.count {
+            let field = head.fields[index]
             switch passage(of: field.known, isWebSocket: isWebSocket) {
             case .drop: continue
             case .filter:
@@ -54,14 +54,14 @@ extension HeadWriter {
             if head.declaredLength == 0 { writer.append("Content-Length: 0\r\n") }
         }
         if isWebSocket { writer.append("Connection: Upgrade\r\nUpgrade: websocket\r\n") }
-        if let authorization = rewrite.authorization { write("Authorization: ", authorization, into: &writer) }
-        if clientAddress.count > 0 { writer.append(field: "X-Forwarded-For", clientAddress) }
+        if let authorization = facts.authorization { write("Authorization: ", authorization, into: &writer) }
+        if facts.clientAddress.count > 0 { writer.append(field: "X-Forwarded-For", facts.clientAddress) }
         writer.append("X-Forwarded-Host: ")
         writeHost(head, buffer, into: &writer)
         writer.append("\r\n")
         write("X-Forwarded-Proto: ", rewrite.publicProto, into: &writer)
-        if let user = rewrite.forwardedUser { write("X-Forwarded-User: ", user, into: &writer) }
-        if requestID.count > 0 { writer.append(field: "X-Request-Id", requestID) }
+        if let user = facts.user { write("X-Forwarded-User: ", user, into: &writer) }
+        if facts.requestID.count > 0 { writer.append(field: "X-Request-Id", facts.requestID) }
         if let via = rewrite.via { write("Via: ", via, into: &writer) }
         writer.append("\r\n")
     }
@@ -73,7 +73,7 @@ extension HeadWriter {
     }
 
     private static func writeHost(
-        _ head: RequestHead, _ buffer: UnsafeRawBufferPointer, into writer: inout ByteWriter
+        _ head: borrowing RequestHead, _ buffer: UnsafeRawBufferPointer, into writer: inout ByteWriter
     ) {
         writer.append(head.host.bytes(in: buffer))
         if !head.port.isEmpty {
@@ -84,7 +84,7 @@ extension HeadWriter {
 
     /// The target without the parameters that are called exactly `password`.
     private static func writeTargetWithoutPassword(
-        _ head: RequestHead, _ buffer: UnsafeRawBufferPointer, into writer: inout ByteWriter
+        _ head: borrowing RequestHead, _ buffer: UnsafeRawBufferPointer, into writer: inout ByteWriter
     ) {
         writer.append(head.path.bytes(in: buffer))
         let bytes = buffer.bytes

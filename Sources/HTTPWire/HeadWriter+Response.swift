@@ -4,7 +4,7 @@ extension HeadWriter {
     /// `buffer` is what the head was parsed from. An interim answer keeps its fields and gets none; a 101 keeps its
     /// Sec-WebSocket-* fields only. Check `writer.overflowed` afterwards.
     package static func write(
-        response head: ResponseHead, from buffer: UnsafeRawBufferPointer, rewrite: ResponseRewrite,
+        response head: borrowing ResponseHead, from buffer: UnsafeRawBufferPointer, rewrite: borrowing ResponseRewrite,
         delivery: ResponseDelivery, requestID: UnsafeRawBufferPointer, into writer: inout ByteWriter
     ) {
         writer.append("HTTP/1.1 ")
@@ -28,14 +28,15 @@ extension HeadWriter {
         let isFinal = head.status >= 200
         // One bit per added field: set when the session sent that field itself.
         var present: UInt64 = 0
-        fields: for field in head.fields {
+        fields: for position in 0..<head.fields.count {
+            let field = head.fields[position]
             guard passes(field.known, hasRequestID: requestID.count > 0) else { continue }
             if field.known == .setCookie {
                 run.flush(from: buffer, into: &writer)
                 Cookies.write(setCookie: field.value, from: buffer, rewrite: rewrite, into: &writer)
                 continue
             }
-            if isFinal, mayBeAdded(field.known) {
+            if isFinal, rewrite.adds(field.known) {
                 for (index, added) in rewrite.addedFields.enumerated() where added.name == field.known {
                     present |= 1 << UInt64(index & 63)
                     if added.rule == .replacing { continue fields }
@@ -46,9 +47,13 @@ extension HeadWriter {
         run.flush(from: buffer, into: &writer)
         if isFinal {
             writeFraming(head, delivery, into: &writer)
-            for (index, added) in rewrite.addedFields.enumerated() {
-                if added.rule == .unlessPresent, present >> UInt64(index & 63) & 1 == 1 { continue }
-                writer.append(added.line)
+            if present == 0 {
+                writer.append(rewrite.addedLines)
+            } else {
+                for (index, added) in rewrite.addedFields.enumerated() {
+                    if added.rule == .unlessPresent, present >> UInt64(index & 63) & 1 == 1 { continue }
+                    writer.append(added.line)
+                }
             }
             if requestID.count > 0 { writer.append(field: "X-Request-Id", requestID) }
         }
@@ -57,7 +62,7 @@ extension HeadWriter {
 
     /// Writes the fields that delimit the answer and say whether the connection goes on.
     private static func writeFraming(
-        _ head: ResponseHead, _ delivery: ResponseDelivery, into writer: inout ByteWriter
+        _ head: borrowing ResponseHead, _ delivery: ResponseDelivery, into writer: inout ByteWriter
     ) {
         switch delivery.framing {
         case .length(let length): writeContentLength(length, into: &writer)
@@ -78,17 +83,6 @@ extension HeadWriter {
         writer.append("Content-Length: ")
         writer.append(decimal: length)
         writer.append("\r\n")
-    }
-
-    /// Whether the gateway has an opinion on this field of an answer.
-    @inline(__always)
-    private static func mayBeAdded(_ name: FieldName) -> Bool {
-        switch name {
-        case .xContentTypeOptions, .referrerPolicy, .contentSecurityPolicy, .crossOriginOpenerPolicy,
-            .originAgentCluster, .xFrameOptions, .cacheControl, .server, .date, .vary:
-            true
-        default: false
-        }
     }
 
     /// Whether a session's field reaches the browser.

@@ -1,7 +1,8 @@
 /// What an answer becomes on its way to the browser, beyond what no answer keeps.
 ///
-/// One value per kind of host, made once: writing a head with it allocates nothing.
-package struct ResponseRewrite: Sendable {
+/// One value per kind of host, made once: writing a head with it allocates nothing. Not copyable, for the reason that
+/// `RequestRewrite` has.
+package struct ResponseRewrite: ~Copyable, Sendable {
     /// A field the gateway adds to final answers.
     package struct AddedField: Sendable {
         /// When the field is added.
@@ -31,7 +32,26 @@ package struct ResponseRewrite: Sendable {
     /// Cookie names of the gateway itself (`__Host-…`), which a session must not set either.
     package var ownCookieNames: [[UInt8]] = []
     /// Fields to add.
-    package var addedFields: [AddedField] = []
+    package var addedFields: [AddedField] = [] {
+        didSet {
+            addedLines = addedFields.flatMap(\.line)
+            addedNames = Set(addedFields.map(\.name)).reduce(into: [false]) { names, name in
+                names += Array(repeating: false, count: max(0, Int(name.rawValue) + 1 - names.count))
+                names[Int(name.rawValue)] = true
+            }
+        }
+    }
+    /// The lines of all added fields, for the many answers that have none of their names.
+    private(set) var addedLines: [UInt8] = []
+    /// By raw value: whether a field of this name is added.
+    private var addedNames: [Bool] = []
+
+    /// Whether a field of this name is added, or kept from being doubled.
+    @inline(__always)
+    func adds(_ name: FieldName) -> Bool {
+        let index = Int(name.rawValue)
+        return index < addedNames.count && addedNames[index]
+    }
 
     /// Makes a rewrite that adds nothing.
     package init() {}
@@ -60,8 +80,8 @@ package struct ResponseRewrite: Sendable {
     }
 
     /// An upper bound of the head's size once rewritten, for choosing the memory to write to.
-    package func byteCountBound(of head: ResponseHead, requestIDCount: Int) -> Int {
-        head.byteCount + requestIDCount + addedFields.reduce(0) { $0 + $1.line.count } + 160 + 2 * head.fields.count
+    package func byteCountBound(of head: borrowing ResponseHead, requestIDCount: Int) -> Int {
+        head.byteCount + requestIDCount + addedLines.count + 160 + 2 * head.fields.count
     }
 }
 
@@ -85,7 +105,7 @@ package struct ResponseDelivery: Equatable, Sendable {
     ///
     /// An HTTP/1.0 client cannot read chunks, so it gets the payload up to the close. An answer without a length
     /// stays one.
-    package init(of response: ResponseHead, to request: RequestHead, mayKeepAlive: Bool = true) {
+    package init(of response: borrowing ResponseHead, to request: borrowing RequestHead, mayKeepAlive: Bool = true) {
         clientMinorVersion = request.minorVersion
         framing = response.framing
         if framing == .chunked, request.minorVersion == 0 { framing = .untilClose }

@@ -16,7 +16,7 @@ package struct IdentityPolicy: Sendable {
     /// Names whose look-alikes are refused, in lower case.
     private let guardedNames: [[UInt8]]
     private let proxies: [AddressRange]
-    private let secrets: [SecretDigest]
+    private let secrets: [Secret]
     private let hasProof: Bool
     private let developer: [UInt8]?
 
@@ -29,7 +29,8 @@ package struct IdentityPolicy: Sendable {
         guard Self.lowered(header) != Self.lowered(settings.secretHeader) else { throw .sameHeaderTwice(header) }
         guard settings.secrets.count <= 2 else { throw .tooManySecrets(settings.secrets.count) }
         for secret in settings.secrets {
-            guard (16...1024).contains(secret.utf8.count), secret.utf8.allSatisfy({ (0x21...0x7e).contains($0) })
+            guard (16...Secret.limit).contains(secret.utf8.count),
+                secret.utf8.allSatisfy({ (0x21...0x7e).contains($0) })
             else { throw .weakSecret }
         }
         hasProof = settings.trustsAnyPeer || !settings.trustedProxies.isEmpty || !settings.secrets.isEmpty
@@ -44,7 +45,7 @@ package struct IdentityPolicy: Sendable {
         if !settings.secrets.isEmpty { guarded.insert(Self.lowered(settings.secretHeader)) }
         guardedNames = Array(guarded)
         proxies = settings.trustedProxies
-        secrets = settings.secrets.map { secret in Array(secret.utf8).withUnsafeBytes { SecretDigest($0) } }
+        secrets = settings.secrets.map { Secret(Array($0.utf8)) }
         trustsAnyPeer = settings.trustsAnyPeer && proxies.isEmpty && secrets.isEmpty
     }
 
@@ -109,7 +110,7 @@ package struct IdentityPolicy: Sendable {
         }
         if !secrets.isEmpty {
             guard let secret else { return .missingSecret }
-            let candidate = SecretDigest(secret.bytes(in: buffer))
+            let candidate = secret.bytes(in: buffer)
             var known = false
             // Both keys are always compared, so that time does not tell which one is in use.
             for index in 0..<secrets.count where secrets[index].equals(candidate) { known = true }

@@ -10,10 +10,10 @@ package final class RouteTable: Sendable {
     /// Whether the table holds every session there is; before the first look at them an unknown one may exist.
     package let isComplete: Bool
     /// The sessions in no order.
-    package var sessions: some Collection<SessionRoute> { byID.values }
+    package var sessions: some Collection<SessionRoute> { byID.sessions }
 
     private let pattern: HostPattern
-    private let byID: [UInt64: SessionRoute]
+    private let byID: SessionIndex
     private let fallback: SessionRoute?
     /// Ports of this machine that belong to the gateway or to some session's agent.
     private let takenPorts: Set<UInt16>
@@ -36,7 +36,7 @@ package final class RouteTable: Sendable {
         }
         // Whose session it is cannot be told any more, and a guess could be a leak.
         for id in ambiguous { table[id] = nil }
-        byID = table
+        byID = SessionIndex(Array(table.values))
         let targets = (sessions + [fallback].compactMap { $0 }).compactMap(\.target)
         takenPorts = settings.ownPorts.union(targets.filter(\.isOnThisMachine).map(\.port))
     }

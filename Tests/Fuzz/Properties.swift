@@ -82,7 +82,6 @@ private func checkScanner(_ input: UnsafeRawBufferPointer, _ limits: HeadLimits)
 private let wide = HeadLimits(line: 1 << 20, head: 1 << 22, fields: 1000)
 private let testRewrite: RequestRewrite = {
     var rewrite = RequestRewrite()
-    rewrite.authorization = ascii("Basic own")
     rewrite.authCookiePrefixes = [ascii("_oauth2")]
     rewrite.secretFieldName = ascii("X-Gateway-Key")
     rewrite.identityFieldName = ascii("Remote-User")
@@ -93,22 +92,22 @@ private let testRewrite: RequestRewrite = {
 private func emit(_ head: RequestHead, _ buffer: UnsafeRawBufferPointer) throws -> [UInt8] {
     let address = ascii("192.0.2.1")
     let requestID = ascii("id")
-    let bound = testRewrite.byteCountBound(of: head, clientAddressCount: address.count, requestIDCount: requestID.count)
-    var overflowed = false
-    let bytes = [UInt8](unsafeUninitializedCapacity: bound) { memory, count in
-        var writer = ByteWriter(UnsafeMutableRawBufferPointer(memory))
-        address.withUnsafeBytes { address in
-            requestID.withUnsafeBytes { requestID in
-                HeadWriter.write(
-                    request: head, from: buffer, rewrite: testRewrite, clientAddress: address, requestID: requestID,
-                    into: &writer)
+    return try address.withUnsafeBytes { address in
+        try requestID.withUnsafeBytes { requestID in
+            let facts = ForwardedFacts(
+                clientAddress: address, requestID: requestID, authorization: ascii("Basic own"))
+            let bound = testRewrite.byteCountBound(of: head, facts: facts)
+            var overflowed = false
+            let bytes = [UInt8](unsafeUninitializedCapacity: bound) { memory, count in
+                var writer = ByteWriter(UnsafeMutableRawBufferPointer(memory))
+                HeadWriter.write(request: head, from: buffer, rewrite: testRewrite, facts: facts, into: &writer)
+                count = writer.count
+                overflowed = writer.overflowed
             }
+            try require(!overflowed, "the bound \(bound) is none for a head of \(head.byteCount)")
+            return bytes
         }
-        count = writer.count
-        overflowed = writer.overflowed
     }
-    try require(!overflowed, "the bound \(bound) is none for a head of \(head.byteCount)")
-    return bytes
 }
 
 /// Parses bytes that came from the writer; they must be a head.
@@ -218,7 +217,8 @@ func checkRequestHead(_ input: UnsafeRawBufferPointer) throws {
 }
 
 private func emit(
-    _ head: ResponseHead, _ buffer: UnsafeRawBufferPointer, _ rewrite: ResponseRewrite, _ delivery: ResponseDelivery
+    _ head: ResponseHead, _ buffer: UnsafeRawBufferPointer, _ rewrite: borrowing ResponseRewrite,
+    _ delivery: ResponseDelivery
 ) throws -> [UInt8] {
     let bound = rewrite.byteCountBound(of: head, requestIDCount: 2)
     var overflowed = false

@@ -4,7 +4,10 @@ import Testing
 func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
 
 /// The head a session receives for this request.
-func rewritten(_ request: String, _ change: (inout RequestRewrite) -> Void = { _ in }) throws -> String {
+func rewritten(
+    _ request: String, authorization: String? = nil, user: String? = nil,
+    _ change: (inout RequestRewrite) -> Void = { _ in }
+) throws -> String {
     var rewrite = RequestRewrite()
     rewrite.via = nil
     rewrite.authCookiePrefixes = [bytes("_oauth2")]
@@ -17,13 +20,14 @@ func rewritten(_ request: String, _ change: (inout RequestRewrite) -> Void = { _
         let requestID = bytes("id1")
         return address.withUnsafeBytes { address in
             requestID.withUnsafeBytes { requestID in
-                let bound = rewrite.byteCountBound(
-                    of: head, clientAddressCount: address.count, requestIDCount: requestID.count)
+                let facts = ForwardedFacts(
+                    clientAddress: address, requestID: requestID, authorization: authorization.map(bytes),
+                    user: user.map(bytes))
+                let bound = rewrite.byteCountBound(of: head, facts: facts)
                 return withUnsafeTemporaryAllocation(byteCount: bound, alignment: 1) { memory in
                     var writer = ByteWriter(memory)
                     HeadWriter.write(
-                        request: head, from: buffer, rewrite: rewrite, clientAddress: address, requestID: requestID,
-                        into: &writer)
+                        request: head, from: buffer, rewrite: rewrite, facts: facts, into: &writer)
                     return writer.overflowed ? "overflowed" : text(writer.written)
                 }
             }
@@ -34,7 +38,7 @@ func rewritten(_ request: String, _ change: (inout RequestRewrite) -> Void = { _
 /// The head a browser receives for this answer.
 func rewritten(
     response: String, answering method: Method = .get, upgradeRequested: Bool = false, keepAlive: Bool = true,
-    clientMinorVersion: UInt8 = 1, rewrite: ResponseRewrite = ResponseRewrite()
+    clientMinorVersion: UInt8 = 1, rewrite: borrowing ResponseRewrite = ResponseRewrite()
 ) throws -> String {
     try onGuardPages(wire(response)) { buffer in
         var head = ResponseHead()
@@ -149,14 +153,12 @@ func rewritten(
     @Test("Configured names stay here in any spelling of case, configured values arrive")
     func configured() throws {
         let sent = "GET / HTTP/1.1\nHost: a\nremote-USER: alice\nx-gateway-key: s3cret\nCookie: a=b\n\n"
-        let seen = try rewritten(sent) { rewrite in
+        let seen = try rewritten(sent, authorization: "Basic b3A6cHc=", user: "alice@example.com") { rewrite in
             rewrite.hostOverride = bytes("10.0.0.7:4096")
-            rewrite.authorization = bytes("Basic b3A6cHc=")
             rewrite.identityFieldName = bytes("Remote-User")
             rewrite.secretFieldName = bytes("X-Gateway-Key")
             rewrite.dropsAllCookies = true
             rewrite.publicProto = bytes("http")
-            rewrite.forwardedUser = bytes("alice@example.com")
             rewrite.via = bytes("1.1 opencode-router")
         }
         let expected = """
@@ -236,10 +238,11 @@ func rewritten(
             "",
             "\nUpgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\nSec-WebSocket-Version:13",
         ] {
-            let seen = try rewritten("GET / HTTP/1.1\nHost:[::1]:1\(fields)\n\n") { rewrite in
+            let seen = try rewritten(
+                "GET / HTTP/1.1\nHost:[::1]:1\(fields)\n\n", authorization: "Basic b3A6cHc=",
+                user: "alice@example.com"
+            ) { rewrite in
                 rewrite.hostOverride = bytes("10.0.0.7:4096")
-                rewrite.authorization = bytes("Basic b3A6cHc=")
-                rewrite.forwardedUser = bytes("alice@example.com")
                 rewrite.via = bytes("1.1 opencode-router")
             }
             #expect(seen != "overflowed")
@@ -271,8 +274,10 @@ func rewritten(
                     var writer = ByteWriter(UnsafeMutableRawBufferPointer(rebasing: all[..<capacity]))
                     HeadWriter.write(
                         request: head, from: buffer, rewrite: RequestRewrite(),
-                        clientAddress: UnsafeRawBufferPointer(start: nil, count: 0),
-                        requestID: UnsafeRawBufferPointer(start: nil, count: 0), into: &writer)
+                        facts: ForwardedFacts(
+                            clientAddress: UnsafeRawBufferPointer(start: nil, count: 0),
+                            requestID: UnsafeRawBufferPointer(start: nil, count: 0)),
+                        into: &writer)
                     #expect(writer.count <= capacity)
                     #expect(all[capacity...].allSatisfy { $0 == 0xAA })
                     if !writer.overflowed { complete = complete == 0 ? capacity : complete }
