@@ -79,6 +79,7 @@ let package = Package(
         floor(3, "RouterAPI", ["Sessions", "Identity", httpTypes, logging]),
         floor(3, "LocalSessions", ["Sessions", "HTTPClient", subprocess, logging]),
         floor(3, "KubernetesSessions", ["Sessions", "KubernetesAPI", "HTTPClient", "Identity", logging]),
+        floor(3, "MockSessions", ["Sessions"]),
         floor(3, "AgentClient", ["Sessions", "HTTPClient"]),
         floor(3, "Observability", ["Telemetry", logging, metrics, metricsCore]),
         // Floor 4
@@ -90,7 +91,7 @@ let package = Package(
             dependencies: [
                 "HTTPWire", "Sessions", "Telemetry", "LinuxIO", "Routing", "Identity", "TLS", "Assets", "HTTPClient",
                 "GitRemote", "RouterAPI", "LocalSessions", "KubernetesAPI", "KubernetesSessions", "AgentClient",
-                "Observability", "DataPlane", "DemoAgent",
+                "MockSessions", "Observability", "DataPlane", "DemoAgent",
                 argumentParser, configuration, serviceLifecycle, unixSignals, logging, metrics, httpTypes,
             ],
             swiftSettings: swiftSettings),
@@ -113,6 +114,7 @@ let package = Package(
         tests(of: "LocalSessions", ["Sessions", "HTTPClient", logging]),
         tests(of: "KubernetesAPI", ["HTTPClient"]),
         tests(of: "KubernetesSessions", ["Sessions", "KubernetesAPI", logging]),
+        tests(of: "MockSessions", ["Sessions", "SessionDoubles"]),
         tests(of: "AgentClient", ["Sessions", "SessionDoubles", "HTTPClient", "DemoAgent", "LinuxIO"]),
         tests(of: "Observability", ["Telemetry", logging, metrics]),
         tests(of: "DataPlane", ["LinuxIO", "HTTPWire", "Routing", "Identity", "Assets", "Telemetry"]),

@@ -59,6 +59,16 @@ struct SettingsTests {
         #expect(settings.hosts.authority(boundPort: 41234) == "localhost:41234")
     }
 
+    @Test("The mock implies a development router of its own; what is set wins", arguments: [[], ["--port", "4000"]])
+    func mock(arguments: [String]) throws {
+        let settings = try Self.settings([:], ["--mock"] + arguments)
+        #expect(settings.sessions.runtime == .mock)
+        #expect(settings.development && settings.listeners.address == "127.0.0.1")
+        #expect(settings.listeners.port == (arguments.isEmpty ? 3002 : 4000))
+        #expect(settings.identity.developmentEmail == "dev@local.test")
+        #expect(Self.problems(["MOCK_K8S": "true", "DEVELOPMENT": "false"]).contains { $0.contains("MOCK_K8S") })
+    }
+
     @Test("A flag wins over the environment", arguments: [["--port", "4000"], ["--port=4000"]])
     func flagWins(arguments: [String]) throws {
         let settings = try Self.settings(Self.production.merging(["PORT": "5000"]) { $1 }, arguments)

@@ -45,6 +45,7 @@ extension Server {
         if settings.sessions.runtime == .kubernetes, let cluster = settings.kubernetes {
             return try clusterParts(settings, cluster, client: client, registry: registry)
         }
+        if settings.sessions.runtime == .mock { return try await mockParts(settings, client: client) }
         let runtime = try await localSessions(settings, podPort: podPort, client: client)
         return SessionParts(
             runtime: runtime, directory: SessionDirectory(runtime: runtime),

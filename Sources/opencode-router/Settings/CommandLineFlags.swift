@@ -48,7 +48,10 @@ struct CommandLineFlags: Equatable, Sendable {
         }
     }
 
-    private static let byFlag = Dictionary(uniqueKeysWithValues: SettingTable.all.map { ($0.flag, $0) })
+    private static let byFlag = Dictionary(
+        uniqueKeysWithValues: SettingTable.all.flatMap { declaration in
+            [declaration.flag, declaration.alias].compactMap { $0 }.map { ($0, declaration) }
+        })
 
     private static func suggestion(for flag: String) -> String {
         let nearest = byFlag.keys.map { (flag: $0, distance: editDistance(flag, $0)) }

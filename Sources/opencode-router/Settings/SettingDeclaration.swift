@@ -96,10 +96,13 @@ struct SettingDeclaration: Sendable {
     let fileOf: String?
     /// Read and checked, so that a deployment can carry it already, but nothing acts on it yet.
     let isPending: Bool
+    /// A shorter option that means the same.
+    let alias: String?
 
     init(
         _ name: String, _ kind: SettingKind, _ group: SettingGroup, default fallback: String? = nil,
-        note: String? = nil, secret: Bool = false, fileOf: String? = nil, pending: Bool = false, _ meaning: String
+        note: String? = nil, secret: Bool = false, fileOf: String? = nil, pending: Bool = false, alias: String? = nil,
+        _ meaning: String
     ) {
         self.name = name
         self.kind = kind
@@ -109,6 +112,7 @@ struct SettingDeclaration: Sendable {
         self.isSecret = secret
         self.fileOf = fileOf
         isPending = pending
+        self.alias = alias
         self.meaning = meaning
     }
 

@@ -9,7 +9,8 @@ enum SettingReference {
             lines.append(group.rawValue.uppercased() + ":")
             for declaration in SettingTable.all where declaration.group == group {
                 let fallback = declaration.shownFallback
-                lines.append("  \(declaration.flag), \(declaration.name)")
+                let flags = [declaration.alias, declaration.flag].compactMap { $0 }.joined(separator: ", ")
+                lines.append("  \(flags), \(declaration.name)")
                 lines += wrapped(
                     "\(declaration.meaning) Expected: \(declaration.kind.accepted)."
                         + (fallback.isEmpty ? "" : " Default: \(fallback).")

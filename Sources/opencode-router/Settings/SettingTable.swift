@@ -250,8 +250,11 @@ enum SettingTable {
 
     private static let development: [SettingDeclaration] = [
         .init(
-            "MOCK_K8S", .boolean, .development, default: "false", pending: true,
-            "A cluster in memory with three sessions."),
+            "MOCK_K8S", .boolean, .development, default: "false", alias: "--mock",
+            """
+            Three sessions in memory with a demonstration agent, for working on the picker. Implies DEVELOPMENT=true, \
+            PORT=3002 and DEV_EMAIL=dev@local.test unless they are set.
+            """),
         .init("DEV_VITE_URL", .url, .development, pending: true, "Development server of another picker."),
         .init(
             "DEVELOPMENT", .boolean, .development, default: "false",

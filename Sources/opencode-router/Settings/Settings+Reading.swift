@@ -11,12 +11,23 @@ extension Settings {
         machine: Machine = .current
     ) throws(InvalidSettings) {
         var reader = SettingReader(flags: flags, environment: environment)
+        let mocked = reader.boolean("MOCK_K8S")
+        if mocked {
+            // What the mock implies is a default like others: whatever is set wins.
+            let implied = ["DEVELOPMENT": "true", "PORT": "3002", "DEV_EMAIL": "dev@local.test"]
+            let unset = implied.filter { !reader.isSet($0.key) }
+            reader = SettingReader(flags: flags, environment: environment.merging(unset) { $1 })
+            _ = reader.boolean("MOCK_K8S")
+        }
         development = reader.boolean("DEVELOPMENT")
+        if mocked, !development {
+            reader.refuse("MOCK_K8S", value: "true", because: "only with DEVELOPMENT=true")
+        }
         listeners = .init(&reader, development: development, machine: machine)
         hosts = .init(&reader, development: development, port: listeners.port)
         identity = .init(&reader, development: development, address: listeners.address)
         repositories = .init(&reader)
-        sessions = .init(&reader, machine: machine)
+        sessions = .init(&reader, mocked: mocked, machine: machine)
         local = .init(&reader, environment: environment)
         kubernetes = .init(&reader, required: sessions.runtime == .kubernetes)
         files = .init(&reader, machine: machine)
@@ -159,8 +170,9 @@ extension Settings.RepositorySettings {
 }
 
 extension Settings.SessionSettings {
-    init(_ reader: inout SettingReader, machine: Machine) {
+    init(_ reader: inout SettingReader, mocked: Bool, machine: Machine) {
         switch reader.text("SESSION_RUNTIME") {
+        case _ where mocked: runtime = .mock
         case "kubernetes": runtime = .kubernetes
         case "local": runtime = .local
         default:

@@ -80,7 +80,7 @@ struct Settings: Sendable {
     }
 
     struct SessionSettings: Sendable {
-        enum Runtime: String, Sendable { case kubernetes, local }
+        enum Runtime: String, Sendable { case kubernetes, local, mock }
         var runtime: Runtime
         /// Nil: sessions are never stopped for idleness.
         var idleTimeout: Duration?
