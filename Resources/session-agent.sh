@@ -9,6 +9,16 @@ if [ -r "$HOME/.opencode/.env" ]; then
     . "$HOME/.opencode/.env"
     set +a
 fi
+# The deployment's models, where the user has chosen none.
+if [ -n "${DEFAULT_OPENCODE_MODEL_THINKING:-}" ]; then
+    export OPENCODE_MODEL_THINKING="${OPENCODE_MODEL_THINKING:-$DEFAULT_OPENCODE_MODEL_THINKING}"
+fi
+if [ -n "${DEFAULT_OPENCODE_MODEL_CODING:-}" ]; then
+    export OPENCODE_MODEL_CODING="${OPENCODE_MODEL_CODING:-$DEFAULT_OPENCODE_MODEL_CODING}"
+fi
+if [ -n "${DEFAULT_OPENCODE_MODEL_RESEARCH:-}" ]; then
+    export OPENCODE_MODEL_RESEARCH="${OPENCODE_MODEL_RESEARCH:-$DEFAULT_OPENCODE_MODEL_RESEARCH}"
+fi
 cd -- "$SESSION_DIRECTORY" || exit 1
 
 case ${POD_IP:-} in

@@ -19,6 +19,12 @@ package struct KubernetesSessionSettings: Sendable {
     /// The router's listener for pods, as pods see it.
     package var routerURL: String?
     package var externalDomain: String?
+    /// Where agents push what their models cost.
+    package var metricsURL: String?
+    /// Models by use (`CODING`), for users who have set none of their own.
+    package var models: [String: String] = [:]
+    /// Further variables of the agent; none takes the place of one that the pod itself needs.
+    package var environment: [(name: String, value: String)] = []
     /// Protocols that git may use.
     package var gitProtocols: [String]
     /// The texts of `session-init.sh` and `session-agent.sh`.

@@ -130,6 +130,13 @@ enum SessionDocuments {
         }
         if let url = settings.routerURL { environment.append(("OPENCODE_ROUTER_URL", url)) }
         if let domain = settings.externalDomain { environment.append(("OPENCODE_ROUTER_EXTERNAL_DOMAIN", domain)) }
+        if let url = settings.metricsURL { environment.append(("VICTORIA_METRICS_URL", url)) }
+        // Under names of their own: a variable of the container would win over the user's, which come from a Secret.
+        for (use, model) in settings.models.sorted(by: { $0.key < $1.key }) {
+            environment.append(("DEFAULT_OPENCODE_MODEL_\(use)", model))
+        }
+        let own = Set(environment.map(\.0))
+        environment = settings.environment.filter { !own.contains($0.name) } + environment
         var list = variables(environment).elements ?? []
         list.append(["name": "POD_IP", "valueFrom": ["fieldRef": ["fieldPath": "status.podIP"]]])
         let credentials = Base64.encode("opencode:\(secrets.agent)")

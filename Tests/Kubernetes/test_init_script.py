@@ -161,6 +161,20 @@ def test_the_token_is_for_github_alone_and_in_no_file(disk, repositories):
     assert "gho_marker" not in fill("evil.example").stdout
 
 
+def test_the_deployment_s_models_give_way_to_the_user_s(tmp_path):
+    agent = tmp_path / "opencode"
+    agent.write_text("#!/bin/sh\nenv\n")
+    agent.chmod(0o755)
+    said = subprocess.run(
+        ["/bin/sh", ROOT / "Resources" / "session-agent.sh"], check=True, capture_output=True, text=True, timeout=60, env={
+            "PATH": f"{tmp_path}:{os.environ['PATH']}", "HOME": str(tmp_path), "SESSION_DIRECTORY": str(tmp_path),
+            "DEFAULT_OPENCODE_MODEL_CODING": "acme/large", "DEFAULT_OPENCODE_MODEL_THINKING": "acme/deep",
+            "OPENCODE_MODEL_THINKING": "own/deep"}).stdout.splitlines()
+    assert "OPENCODE_MODEL_CODING=acme/large" in said
+    assert "OPENCODE_MODEL_THINKING=own/deep" in said
+    assert not [line for line in said if line.startswith("OPENCODE_MODEL_RESEARCH=")]
+
+
 def test_both_scripts_are_clean_to_shellcheck():
     if not shutil.which("shellcheck"):
         pytest.skip("no shellcheck here")

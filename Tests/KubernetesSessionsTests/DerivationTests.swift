@@ -305,6 +305,23 @@ struct DocumentTests {
         #expect(!names.contains("PLAYWRIGHT_MCP_CDP_ENDPOINT") && names.contains("OPENCODE_POD_SECRET"))
     }
 
+    @Test("The deployment's variables are the agent's, but none that the pod itself needs, and models give way")
+    func deploymentVariables() {
+        let agent = pod {
+            $0.environment = [("EXTRA", "a=$b"), ("OPENCODE_POD_SECRET", "stolen")]
+            $0.models = ["CODING": "acme/large"]
+            $0.metricsURL = "http://metrics:8428"
+        }["spec"]?["containers"]?.elements?.first
+        func values(_ name: String) -> [String] {
+            agent?["env"]?.elements?.filter { $0["name"]?.text == name }.compactMap { $0["value"]?.text } ?? []
+        }
+        #expect(values("EXTRA") == ["a=$$b"])
+        #expect(values("OPENCODE_POD_SECRET") == ["c"])
+        #expect(values("VICTORIA_METRICS_URL") == ["http://metrics:8428"])
+        #expect(values("DEFAULT_OPENCODE_MODEL_CODING") == ["acme/large"])
+        #expect(values("OPENCODE_MODEL_CODING").isEmpty)
+    }
+
     @Test("The later source of variables wins: everybody's keys, the token, the user's own")
     func sources() {
         let agent = pod()["spec"]?["containers"]?.elements?.first

@@ -35,6 +35,9 @@ extension Server {
             storageSize: given.storageSize, chromiumImage: given.chromiumImage.isEmpty ? nil : given.chromiumImage,
             cpuRequest: given.cpuRequest, cpuLimit: given.cpuLimit, memoryRequest: given.memoryRequest,
             memoryLimit: given.memoryLimit, routerURL: given.routerURL, externalDomain: given.externalDomain)
+        sessions.metricsURL = given.metricsURL
+        sessions.models = given.models
+        sessions.environment = given.environment
         sessions.gitProtocols = settings.repositories.schemes
         // Polling and proxying must not move this number.
         let cluster = KubernetesClient(client, access: access, namespace: given.namespace) { verb, resource in

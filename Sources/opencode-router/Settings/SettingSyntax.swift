@@ -23,7 +23,10 @@ enum SettingSyntax {
         case .addressRanges: items(text).allSatisfy(isAddressRange)
         case .url: isURL(text)
         case .quantity: isQuantity(text)
-        case .lines: text.split(separator: "\n").allSatisfy { $0.contains("=") }
+        case .lines:
+            text.split(separator: "\n").allSatisfy { line in
+                line.contains("=") && isVariableName(line.prefix { $0 != "=" })
+            }
         }
     }
 
@@ -61,6 +64,12 @@ enum SettingSyntax {
     }
 
     /// A token (RFC 9110 §5.6.2) without the characters that other readers fold into hyphens.
+    /// The name of an environment variable (POSIX.1 §8.1).
+    static func isVariableName(_ text: some StringProtocol) -> Bool {
+        guard let first = text.utf8.first, !(0x30...0x39).contains(first) else { return false }
+        return text.utf8.allSatisfy { isLetterOrDigit($0) || $0 == 0x5f }
+    }
+
     static func isFieldName(_ text: String) -> Bool {
         !text.isEmpty && text.utf8.allSatisfy { isLetterOrDigit($0) || $0 == UInt8(ascii: "-") }
     }

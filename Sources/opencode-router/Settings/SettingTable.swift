@@ -172,14 +172,14 @@ enum SettingTable {
             "EDITOR_ROUTE_PREFIX", .labelPart, .kubernetes, default: "editor-", pending: true,
             "Prefix of editor hosts."),
         .init(
-            "VICTORIA_METRICS_URL", .url, .kubernetes, pending: true, "Where pods push what their models cost."),
-        .init("POD_ENV", .lines, .kubernetes, pending: true, "Further variables of the agent container."),
+            "VICTORIA_METRICS_URL", .url, .kubernetes, "Where pods push what their models cost."),
+        .init("POD_ENV", .lines, .kubernetes, "Further variables of the agent container."),
         .init(
             "OPENCODE_API", .choice(["auto", "v1", "v2"]), .kubernetes, default: "auto", pending: true,
             "Version of the agent's API."),
-        .init("OPENCODE_MODEL_THINKING", .text, .kubernetes, pending: true, "Model for thinking, given to pods."),
-        .init("OPENCODE_MODEL_CODING", .text, .kubernetes, pending: true, "Model for coding, given to pods."),
-        .init("OPENCODE_MODEL_RESEARCH", .text, .kubernetes, pending: true, "Model for research, given to pods."),
+        .init("OPENCODE_MODEL_THINKING", .text, .kubernetes, "Model for thinking, where a user has set none."),
+        .init("OPENCODE_MODEL_CODING", .text, .kubernetes, "Model for coding, where a user has set none."),
+        .init("OPENCODE_MODEL_RESEARCH", .text, .kubernetes, "Model for research, where a user has set none."),
         .init("ARCHIVE_DIR", .path, .kubernetes, pending: true, "Where a deleted session's history is exported to."),
         .init(
             "ARCHIVE_TIMEOUT_MS", count, .kubernetes, default: "30000", pending: true, "How long an export may take."),

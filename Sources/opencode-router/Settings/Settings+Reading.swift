@@ -229,6 +229,13 @@ extension Settings.KubernetesSettings {
         memoryLimit = reader.text("POD_MEMORY_LIMIT") ?? ""
         routerURL = reader.text("OPENCODE_ROUTER_URL")
         externalDomain = reader.text("OPENCODE_ROUTER_EXTERNAL_DOMAIN")
+        metricsURL = reader.text("VICTORIA_METRICS_URL")
+        models = [:]
+        for use in ["THINKING", "CODING", "RESEARCH"] { models[use] = reader.text("OPENCODE_MODEL_\(use)") }
+        environment = (reader.text("POD_ENV") ?? "").split(separator: "\n").map { line in
+            let name = line.prefix { $0 != "=" }
+            return (String(name), String(line.dropFirst(name.count + 1)))
+        }
         if !required { return nil }
     }
 }

@@ -114,6 +114,11 @@ struct Settings: Sendable {
         var memoryLimit: String
         var routerURL: String?
         var externalDomain: String?
+        var metricsURL: String?
+        /// By use: THINKING, CODING, RESEARCH.
+        var models: [String: String]
+        /// POD_ENV, in its order.
+        var environment: [(name: String, value: String)]
     }
 
     struct FileSettings: Sendable {
