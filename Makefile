@@ -9,7 +9,7 @@ VENV := .venv
 SWIFT_SOURCES := Sources Tests Package.swift
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-fast unit end-to-end browser format lint docs bench clean \
+.PHONY: help run build test test-fast unit end-to-end browser format lint docs docs-check image bench clean \
 	dependencies test-dependencies toolchain
 
 help: ## Show the targets.
@@ -45,9 +45,16 @@ format: toolchain ## Format the Swift sources.
 lint: toolchain ## Check the format of the Swift sources.
 	@$(SWIFT) format lint --strict -r $(SWIFT_SOURCES)
 
-docs: dependencies ## Write docs/configuration.md from the settings' declarations.
+docs: dependencies ## Write docs/configuration.md and the manual page from the settings' declarations.
 	@$(BUILD) --product opencode-router
 	@$$($(BUILD) --show-bin-path)/opencode-router reference > docs/configuration.md
+	@$$($(BUILD) --show-bin-path)/opencode-router reference manual > docs/opencode-router.1
+
+docs-check: build test-dependencies ## Run every command of README and docs that can run here.
+	@$(VENV)/bin/python -m pytest -q Tests/Documentation
+
+image: ## Build the container image; IMAGE=name:tag names it.
+	@scripts/build-image.sh $(if $(IMAGE),--tag $(IMAGE))
 
 bench: build test-dependencies ## Compare the proxy with HAProxy and nginx on this machine.
 	@Tests/Support/install.sh packages bench

@@ -13,6 +13,13 @@ from harness.http1 import EventStream
 from harness.router import binary, clean_environment
 
 
+def tool(name):
+    """A checker of the tests' own installation, or else of the system."""
+    found = shutil.which(Path(sys.executable).parent / name) or shutil.which(name)
+    assert found, f"{name} is not installed: Tests/Support/install.sh"
+    return found
+
+
 def run(*arguments, **settings):
     return subprocess.run(
         [binary(), *arguments], env=clean_environment(**settings), capture_output=True, text=True, timeout=20)
@@ -58,6 +65,39 @@ def test_version_is_one_line():
     assert re.fullmatch(r"opencode-router \d+\.\d+\.\d+\S*\n", done.stdout), done.stdout
 
 
+def complete(line, tmp_path):
+    """What bash offers for the last word of a command line."""
+    script = tmp_path / "completions"
+    script.write_text(run("completions", "bash").stdout)
+    words = line.split(" ")
+    asked = f"""source {script}; COMP_WORDS=({' '.join(f"'{word}'" for word in words)}); COMP_CWORD={len(words) - 1}
+        _opencode_router; printf '%s\n' "${{COMPREPLY[@]}}" """
+    done = subprocess.run(["bash", "-euc", asked], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("line,offered", [
+    ("opencode-router heal", {"healthcheck"}),
+    ("opencode-router serve --router-d", {"--router-domain"}),
+    ("opencode-router check-config --drain", {"--drain-seconds", "--drain-delay-seconds"}),
+    ("opencode-router --metrics", {"--metrics-port"}),
+    ("opencode-router completions ", {"bash", "zsh", "fish"}),
+])
+def test_the_shell_completes_commands_and_every_setting(line, offered, tmp_path):
+    assert complete(line, tmp_path) == offered
+
+
+def test_completions_for_fish_name_every_setting():
+    assert " -l router-domain\n" in run("completions", "fish").stdout
+
+
+def test_the_manual_page_is_flawless():
+    page = Path(__file__).parents[2] / "docs" / "opencode-router.1"
+    done = subprocess.run([tool("mandoc"), "-T", "lint", page], capture_output=True, text=True, timeout=20)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
 def test_the_port_that_is_taken_is_named(router):
     done = run("serve", DEVELOPMENT="true", PORT=router.port, STATE_DIR=router.folder / "other",
                PUBLIC_DIR=router.settings["PUBLIC_DIR"], METRICS_PORT=0, POD_PORT=0, ATTACH_PORT=0, LOG_FORMAT="text")
@@ -75,6 +115,13 @@ def test_health_and_readiness(router):
     assert router.operations("/healthz").status == 200
     assert router.operations("/readyz").status == 200
     assert router.operations("/").status == 404
+
+
+def test_a_health_check_that_is_not_understood_is_told_why(router):
+    with router.operations_connection() as connection:
+        connection.send(b"GET /readyz HTTP/1.0\r\n\r\n")
+        answer = connection.read_response("GET")
+    assert answer.status == 400 and "Host" in answer.text
 
 
 def samples(router, accept=None):
@@ -185,9 +232,7 @@ def test_a_scrape_is_small_and_quick(router, accept, kind):
 
 
 def test_promtool_finds_nothing_to_say(router):
-    promtool = shutil.which("promtool") or shutil.which(Path(sys.executable).parent / "promtool")
-    if not promtool:
-        pytest.skip("promtool is not installed")
+    promtool = tool("promtool")
     text = router.operations("/metrics").body
     done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, timeout=20)
     assert done.returncode == 0, done.stdout + done.stderr

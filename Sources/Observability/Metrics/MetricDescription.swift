@@ -27,6 +27,10 @@ extension MetricDescription {
             bounds: seconds),
         .init("opencode_router_idle_stops", .counter, "Sessions stopped by the idle policy, by reason."),
         .init("opencode_router_directory_in_sync", .gauge, "Whether the session directory sees its sessions."),
+        .init(
+            "opencode_router_directory_changed_timestamp_seconds", .gauge,
+            "When the session directory last changed, in seconds since 1970."),
+        .init("opencode_router_leader", .gauge, "Whether this replica sweeps and sends first prompts."),
         .init("opencode_router_log_lines_dropped", .counter, "Log lines dropped because standard error was slow."),
     ]
 }

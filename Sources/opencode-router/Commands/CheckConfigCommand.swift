@@ -28,13 +28,3 @@ struct CheckConfigCommand: ParsableCommand {
         return "\(setting.declaration.name)=\(setting.declaration.shown(value))  # \(setting.origin.rawValue)"
     }
 }
-
-/// `opencode-router reference`: docs/configuration.md as this binary would write it.
-struct ReferenceCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "reference", abstract: "Print all settings as Markdown.", shouldDisplay: false)
-
-    func run() {
-        print(SettingReference.markdown, terminator: "")
-    }
-}

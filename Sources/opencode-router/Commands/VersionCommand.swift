@@ -13,4 +13,6 @@ struct VersionCommand: ParsableCommand {
 enum Version {
     /// Semantic version; release builds are tagged with it.
     static let current = "0.1.0"
+    /// When it was made, as manual pages write it.
+    static let date = "November 28, 2026"
 }

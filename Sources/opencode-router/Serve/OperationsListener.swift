@@ -67,6 +67,7 @@ final class OperationsListener: Sendable {
         let deadline = executor.now.advanced(seconds: requestSeconds)
         var scanner = HeadScanner(limits: .request)
         var head = RequestHead()
+        let answer: OperationsAnswer
         do {
             while true {
                 if let count = try scanner.scan(buffer.bytes) {
@@ -78,16 +79,19 @@ final class OperationsListener: Sendable {
                 guard count > 0 else { return }
                 buffer.produced(count)
             }
+            if head.method == .get || head.method == .head {
+                answer = responder.respond(
+                    path: head.path.string(in: buffer.bytes),
+                    accept: head.first(.accept)?.value.string(in: buffer.bytes))
+            } else {
+                answer = OperationsAnswer(status: 405, contentType: "text/plain", body: "Use GET.\n")
+            }
+        } catch is WireError {
+            // A health check that is not understood must not look like a router that is down.
+            answer = OperationsAnswer(
+                status: 400, contentType: "text/plain", body: "Use HTTP/1.1 with one Host field.\n")
         } catch {
             return
-        }
-        let answer: OperationsAnswer
-        if head.method == .get || head.method == .head {
-            answer = responder.respond(
-                path: head.path.string(in: buffer.bytes),
-                accept: head.first(.accept)?.value.string(in: buffer.bytes))
-        } else {
-            answer = OperationsAnswer(status: 405, contentType: "text/plain", body: "Use GET.\n")
         }
         let body = head.method == .head ? "" : answer.body
         let text =

@@ -120,7 +120,7 @@ enum Server {
                 .init(
                     service: LoopService("sweep, first prompts and titles") {
                         await alone(
-                            parts.exclusively,
+                            parts.exclusively, registry,
                             [{ await sweeper.run() }, { await courier.run() }, { await titles.run() }])
                     }),
                 .init(
@@ -134,21 +134,28 @@ enum Server {
                         await parts.checkPermissions?(readiness)
                         await untilCancelled()
                     }),
-                .init(service: DrainService(plane: plane, readiness: readiness, limit: settings.operations.drain)),
+                .init(
+                    service: DrainService(
+                        plane: plane, readiness: readiness, delay: settings.operations.drainDelay,
+                        limit: settings.operations.drain)),
             ],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: Logger(label: "lifecycle"))
-        group.maximumGracefulShutdownDuration = settings.operations.drain + .seconds(10)
+        group.maximumGracefulShutdownDuration =
+            settings.operations.drainDelay + settings.operations.drain + .seconds(10)
         try await ServiceGroup(configuration: group).run()
         await parts.shutdown()
         logger.info("stopped")
     }
 
-    /// Runs works side by side, on one replica at a time if there may be others.
+    /// Runs works side by side, on one replica at a time if there may be others; a metric tells on which.
     private static func alone(
-        _ exclusively: (@Sendable (@escaping @Sendable () async -> Void) async -> Void)?,
+        _ exclusively: (@Sendable (@escaping @Sendable () async -> Void) async -> Void)?, _ registry: MetricRegistry,
         _ works: [@Sendable () async -> Void]
     ) async {
+        registry.set("opencode_router_leader", to: 0)
         let all: @Sendable () async -> Void = {
+            registry.set("opencode_router_leader", to: 1)
+            defer { registry.set("opencode_router_leader", to: 0) }
             await withDiscardingTaskGroup { group in
                 for work in works { group.addTask { await work() } }
             }

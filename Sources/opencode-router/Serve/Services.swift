@@ -17,15 +17,19 @@ struct LoopService: Service {
     }
 }
 
-/// Waits for the signal to stop, then says "not ready", stops accepting and lets what runs finish.
+/// Waits for the signal to stop, then says "not ready", serves on until load balancers have heard, stops accepting and
+/// lets what runs finish.
 struct DrainService: Service {
     let plane: Workers
     let readiness: Readiness
+    let delay: Duration
     let limit: Duration
 
     func run() async throws {
         try? await gracefulShutdown()
         readiness.drain()
+        // Endpoints and health checks are seconds behind; a connection refused meanwhile would be a lost request.
+        try? await Task.sleep(for: delay)
         await plane.drain(within: limit)
     }
 }

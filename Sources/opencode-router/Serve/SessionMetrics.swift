@@ -1,4 +1,5 @@
 internal import Observability
+internal import RouterAPI
 internal import Sessions
 
 /// Turns what the session directory tells into numbers: how many sessions in which state, and how long starts take.
@@ -14,7 +15,9 @@ struct SessionMetrics {
     init(_ registry: MetricRegistry) { self.registry = registry }
 
     /// Takes the newest snapshot over, as of `now`.
-    mutating func take(_ snapshot: DirectorySnapshot, now: ContinuousClock.Instant) {
+    mutating func take(_ snapshot: DirectorySnapshot, now: ContinuousClock.Instant, date: Timestamp = .now()) {
+        registry.set(
+            "opencode_router_directory_changed_timestamp_seconds", to: Double(date.milliseconds) / 1000)
         registry.set("opencode_router_directory_in_sync", to: snapshot.inSync ? 1 : 0)
         var counts: [String: Int] = [:]
         for session in snapshot.sessions { counts[session.state.name, default: 0] += 1 }

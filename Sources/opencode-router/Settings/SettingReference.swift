@@ -53,14 +53,14 @@ enum SettingReference {
         return text
     }
 
-    /// The text in lines of at most 80 columns, indented below the option's name; the help printer's own wrapping
-    /// would start them at the margin.
+    /// The text in lines of less than 80 columns, indented below the option's name; the help printer's own wrapping,
+    /// which begins at 80, would start them at the margin.
     private static func wrapped(_ text: String) -> [String] {
         let indentation = String(repeating: " ", count: 6)
         var lines: [String] = []
         var line = indentation
         for word in text.split(separator: " ") {
-            if line.count + 1 + word.count > 80 {
+            if line.count + 1 + word.count > 79 {
                 lines.append(line)
                 line = indentation
             }

@@ -201,15 +201,20 @@ enum SettingTable {
 
     private static let operations: [SettingDeclaration] = [
         .init(
+            "DRAIN_DELAY_SECONDS", amount, .operations, default: "5", note: "5; 0 in development mode",
+            "How long the router serves on as before after SIGTERM while /readyz says no, until load balancers know."),
+        .init(
             "DRAIN_SECONDS", amount, .operations, default: "30",
-            "How long open requests may go on after SIGTERM."),
+            "How long open requests may go on after that."),
         .init(
             "LOG_LEVEL", .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"]), .operations,
             default: "info", "Least level that is logged."),
         .init(
             "LOG_FORMAT", .choice(["json", "text"]), .operations, note: "json; text on a terminal",
             "Shape of log lines on standard error."),
-        .init("ACCESS_LOG", .boolean, .operations, default: "false", "Log a line per request."),
+        .init(
+            "ACCESS_LOG", .boolean, .operations, default: "false",
+            "Log a line per request. Off, because such lines tell who works on what, and the ingress has its own."),
         .init(
             "DEBUG_HEADERS", .boolean, .operations, default: "false",
             "Log method, host, e-mail address and whether a token came, for every request."),

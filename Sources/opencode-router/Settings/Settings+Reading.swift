@@ -31,7 +31,7 @@ extension Settings {
         local = .init(&reader, environment: environment)
         kubernetes = .init(&reader, required: sessions.runtime == .kubernetes)
         files = .init(&reader, machine: machine)
-        operations = .init(&reader, machine: machine)
+        operations = .init(&reader, development: development, machine: machine)
         limits = .init(&reader)
         developmentRoutes = .init(&reader, development: development, email: identity.developmentEmail)
         ineffective = SettingTable.pending.map(\.name).filter(reader.isSet)
@@ -255,7 +255,14 @@ extension Settings.FileSettings {
 }
 
 extension Settings.OperationsSettings {
-    init(_ reader: inout SettingReader, machine: Machine) {
+    init(_ reader: inout SettingReader, development: Bool, machine: Machine) {
+        if development, !reader.isSet("DRAIN_DELAY_SECONDS") {
+            // Nobody balances load on a developer's machine, and Ctrl-C should not take seconds.
+            drainDelay = .zero
+            reader.show("DRAIN_DELAY_SECONDS", "0")
+        } else {
+            drainDelay = reader.duration("DRAIN_DELAY_SECONDS", unit: .seconds(1))
+        }
         drain = reader.duration("DRAIN_SECONDS", unit: .seconds(1))
         logLevel = reader.text("LOG_LEVEL") ?? "info"
         let format = reader.text("LOG_FORMAT").flatMap(LogFormat.init(rawValue:))

@@ -128,6 +128,7 @@ struct Settings: Sendable {
 
     struct OperationsSettings: Sendable {
         enum LogFormat: String, Sendable { case json, text }
+        var drainDelay: Duration
         var drain: Duration
         var logLevel: String
         var logFormat: LogFormat

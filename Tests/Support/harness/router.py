@@ -163,6 +163,9 @@ class Router:
             assert 200 <= response.status < 300, response
         return response.json() if response.body else None
 
+    def operations_connection(self):
+        return Connection(self.metrics_port)
+
     def operations(self, path, fields=None):
         with Connection(self.metrics_port) as connection:
             return connection.request("GET", path, "localhost", {"Connection": "close", **(fields or {})})

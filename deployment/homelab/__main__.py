@@ -1,0 +1,5 @@
+"""`pulumi up` deploys the router, its operator and their edge."""
+
+from stack import deploy
+
+deploy()
