@@ -103,7 +103,7 @@ STAGES = [
     Stage("binary", PYTEST + ["Tests/Binary"], pytest),
     # The image's final stage around that binary, on a Debian made here.
     Stage("image", PYTEST + ["Tests/Image"], pytest, limit=900),
-    Stage("deployment", PYTEST + ["Tests/Deployment"], pytest),
+    Stage("deployment", PYTEST + ["Tests/Deployment", "Tests/Documentation"], pytest),
     Stage("end-to-end", PYTEST + ["Tests/EndToEnd"], pytest, limit=1800),
     # Sessions as pods, against a double of the API server that runs them.
     Stage("kubernetes", PYTEST + ["Tests/Kubernetes"], pytest, limit=1200),

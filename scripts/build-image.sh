@@ -81,7 +81,7 @@ END
         options+=(--build-arg BUILD_IMAGE=localhost/swift:bookworm)
         # Sources of the dependencies, where this machine has them instead of the network.
         while read -r mirror; do
-            build+=(--volume "$mirror:$mirror:ro" --volume "$HOME/.gitconfig:/root/.gitconfig:ro")
+            build+=(--volume "$mirror:$mirror:ro" --volume "$HOME/.gitconfig:/etc/gitconfig:ro")
         done < <(git config --global --get-regexp '^url\..*\.insteadof$' | sed -n 's|^url\.\(/.*\)/\.insteadof .*|\1|p' | sort -u)
     fi
 fi

@@ -42,7 +42,9 @@ extension Exposition {
 
     private mutating func traffic(_ snapshot: TelemetrySnapshot) {
         let name = "opencode_router_body_bytes"
-        family(name, .counter, "Bytes of bodies and tunnels, by how they were moved.")
+        family(
+            name, .counter,
+            "Bytes of bodies, with the heads that leave together with them, and of tunnels, by how they were moved.")
         for direction in ByteDirection.allCases {
             for way in ByteWay.allCases {
                 counter(
