@@ -1,26 +1,9 @@
 """What the tests of deployment/ share."""
 
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
-KUBERNETES = ROOT / "deployment" / "kubernetes"
-
-
-def tool(name):
-    """A checker of the tests' own installation, or else of the system."""
-    found = shutil.which(Path(sys.executable).parent / name) or shutil.which(name)
-    assert found, f"{name} is not installed: Tests/Support/install.sh"
-    return found
-
-
-def run(*words, **options):
-    return subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=120, **options)
+from harness.checkers import KUBERNETES, run, tool
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,8 @@ import sys
 
 import pulumi
 import pytest
-from conftest import ROOT, run
+
+from harness.checkers import ROOT, run
 
 HOMELAB = ROOT / "deployment" / "homelab"
 CONFIG = {

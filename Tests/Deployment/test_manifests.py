@@ -9,8 +9,8 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
-from conftest import KUBERNETES, ROOT, run, tool
 
+from harness.checkers import KUBERNETES, ROOT, run, tool
 from harness.router import binary, clean_environment
 
 OVERLAYS = sorted(f"overlays/{folder.name}" for folder in (KUBERNETES / "overlays").iterdir())

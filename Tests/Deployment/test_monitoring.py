@@ -5,7 +5,8 @@ import re
 
 import pytest
 import yaml
-from conftest import KUBERNETES, ROOT, run, tool
+
+from harness.checkers import KUBERNETES, ROOT, run, tool
 
 MONITORING = KUBERNETES / "components" / "monitoring"
 

@@ -4,7 +4,8 @@ import re
 
 import pytest
 import yaml
-from conftest import ROOT, run, tool
+
+from harness.checkers import ROOT, run, tool
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 SCRIPTS = sorted(file for folder in ("scripts", "Tests", "Resources", ".ci")

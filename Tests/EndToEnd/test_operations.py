@@ -1,24 +1,16 @@
 """What an operator sees: the command line, numbers, health, the end of a process."""
 
 import re
-import shutil
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from harness.checkers import tool
 from harness.http1 import EventStream
 from harness.router import binary, clean_environment
-
-
-def tool(name):
-    """A checker of the tests' own installation, or else of the system."""
-    found = shutil.which(Path(sys.executable).parent / name) or shutil.which(name)
-    assert found, f"{name} is not installed: Tests/Support/install.sh"
-    return found
 
 
 def run(*arguments, **settings):
