@@ -79,10 +79,14 @@ END
         "${build[@]}" --pull-never -f "$scratch/Dockerfile.toolchain" --build-context "toolchain=$toolchain" \
             --tag localhost/swift:bookworm "$scratch" >&2
         options+=(--build-arg BUILD_IMAGE=localhost/swift:bookworm)
-        # Sources of the dependencies, where this machine has them instead of the network.
-        while read -r mirror; do
-            build+=(--volume "$mirror:$mirror:ro" --volume "$HOME/.gitconfig:/etc/gitconfig:ro")
-        done < <(git config --global --get-regexp '^url\..*\.insteadof$' | sed -n 's|^url\.\(/.*\)/\.insteadof .*|\1|p' | sort -u)
+        # Where this machine has the dependencies' sources instead of the network, the build has them, too.
+        while read -r key value; do
+            git config --file "$scratch/gitconfig" --add "$key" "$value"
+            mirror=${key#url.} && mirror=${mirror%.insteadof}
+            # Several addresses may lead to one place, which can be mounted once.
+            if [ -d "$mirror" ] && [[ "${build[*]}" != *"$mirror:"* ]]; then build+=(--volume "$mirror:$mirror:ro"); fi
+        done < <(git config --get-regexp '^url\..*\.insteadof$')
+        if [ -e "$scratch/gitconfig" ]; then build+=(--volume "$scratch/gitconfig:/etc/gitconfig:ro"); fi
     fi
 fi
 

@@ -82,7 +82,8 @@ def operator(image, domain, shared, security):
         "DOMAIN": domain, "CF_ZONE_ID": shared.require_output("cloudflareZoneId"),
         "CF_TUNNEL_ID": shared.require_output("tunnelId"), "ROUTE_SUFFIX": SUFFIX, "WATCH_NAMESPACE": NAMESPACE,
         "INGRESSROUTE_NAMESPACE": NAMESPACE, "OAUTH2_CHAIN_MIDDLEWARE": "code-oauth2-chain",
-        "ROUTER_SERVICE_URL": f"http://code.{NAMESPACE}.svc.cluster.local:80",
+        # Where the tunnel leads: the ingress, which asks who is there before the router is reached.
+        "ROUTER_SERVICE_URL": "http://traefik.traefik.svc.cluster.local:80",
         "ROUTER_ADMIN_URL": f"http://code.{NAMESPACE}.svc.cluster.local:80", "ROUTER_SERVICE_NAME": "code",
         "ATTACH_SERVICE_NAME": "code-attach", "ATTACH_SERVICE_PORT": "4096", "HEALTH_PORT": "8080",
     }
@@ -169,7 +170,7 @@ def operator_role(options):
     metadata = {**METADATA, "name": "code-operator"}
     kubernetes.rbac.v1.Role("code-operator", metadata=metadata, opts=options, rules=[{
         "apiGroups": ["traefik.io"], "resources": ["ingressroutes"],
-        "verbs": ["get", "list", "watch", "create", "patch", "delete"]}])
+        "verbs": ["list", "create", "update", "delete"]}])
     kubernetes.rbac.v1.RoleBinding(
         "code-operator", metadata=metadata, opts=options,
         role_ref={"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "code-operator"},
