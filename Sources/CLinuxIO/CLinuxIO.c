@@ -27,11 +27,6 @@ int clinuxio_epoll_modify(int epoll, int fd, uint32_t events, uint64_t token) {
     RESULT(epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event));
 }
 
-int clinuxio_epoll_remove(int epoll, int fd) {
-    struct epoll_event event = {0};
-    RESULT(epoll_ctl(epoll, EPOLL_CTL_DEL, fd, &event));
-}
-
 int clinuxio_epoll_wait(int epoll, struct epoll_event *events, int count, int timeout_milliseconds) {
     RESULT(epoll_wait(epoll, events, count, timeout_milliseconds));
 }

@@ -151,7 +151,7 @@ extension Exchange {
             while index > 0 {
                 index -= 1
                 let field = request.fields[index]
-                guard field.known == .xForwarded, field.name.count == 15,
+                guard case .xForwarded = field.known, field.name.count == 15,
                     field.isNamed(Self.forwardedFor, in: bytes)
                 else { continue }
                 let value = field.value.bytes(in: bytes)
@@ -371,7 +371,7 @@ extension Exchange {
             response.keepAlive && response.framing != .untilClose
             && (fromUpstream.map { $0.isEmpty } ?? true) && upload.isFinished(toUpstream)
         if isClean { worker.pool.giveBack(stream, target) } else { stream.close() }
-        return keepsClient ? .keepAlive : .close
+        return keepsClient ? .keepAlive : request.keepAlive ? .close : .closeAsAnnounced
     }
 
     private func count() {
@@ -442,6 +442,9 @@ extension Exchange {
     private func tunnel(through stream: Stream, _ session: SessionRoute, on connection: Connection) async {
         let client = connection.stream
         writeAnswerHead(ResponseDelivery(framing: .none, keepAlive: true))
+        // A tunnel may stand for hours; the fields of its heads are no use to it.
+        request.fields = []
+        response.fields = []
         upload.begin(.untilClose, writesChunks: false)
         download.begin(.untilClose, writesChunks: false)
         session.activity.openTunnel(at: Int64(worker.executor.now.milliseconds))

@@ -14,6 +14,8 @@ final class Exchange {
         case keepAlive
         /// Close it so that the answer can still be read.
         case close
+        /// Close it: the client has said that this was its last request, and it was read to its end.
+        case closeAsAnnounced
         /// Reset it: the client must not take what it has for a whole answer.
         case abort
     }
@@ -184,6 +186,13 @@ final class Exchange {
         let input = connection.input!
         let deadline = worker.executor.now.advanced(seconds: worker.settings.headSeconds)
         startedAt = ClockText.microseconds()
+        // Most heads come whole and alone: then parsing finds the end by itself, and nothing is looked at twice. What it
+        // refuses, it will refuse again below, after the scanner has had its say.
+        if HeadScanner.mayBeWhole(input.bytes),
+            (try? HeadParser.parse(input.bytes, into: &request, limits: requestLimits)) != nil
+        {
+            return true
+        }
         while true {
             do throws(WireError) {
                 if let count = try requestScanner.scan(input.bytes) {
@@ -262,7 +271,7 @@ final class Exchange {
     func ending(afterUnreadBody framing: BodyFraming, on connection: Connection) -> Ending {
         guard request.keepAlive, !worker.isDraining else {
             connection.input?.consume(request.byteCount)
-            return .close
+            return framing == .none && !request.keepAlive ? .closeAsAnnounced : .close
         }
         connection.input?.consume(request.byteCount)
         switch framing {

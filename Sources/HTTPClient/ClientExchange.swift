@@ -227,7 +227,7 @@ extension ClientMethod {
 
 extension ClientResponseHead {
     /// Copies status and fields out of the buffer.
-    fileprivate init(_ head: ResponseHead, in bytes: UnsafeRawBufferPointer) {
+    fileprivate init(_ head: borrowing ResponseHead, in bytes: UnsafeRawBufferPointer) {
         self.init(
             status: head.status,
             fields: head.fields.map { ClientField($0.name.string(in: bytes), $0.value.string(in: bytes)) })

@@ -54,8 +54,9 @@ package enum Upgrade: UInt8, Equatable, Sendable {
 
 /// A request head as parsed: offsets into its buffer and the decisions taken while parsing.
 ///
-/// Made once per connection and refilled for every request, so that its storage is allocated once.
-package struct RequestHead: Sendable {
+/// Made once per connection and refilled for every request, so that its storage is allocated once. Not copyable: a head
+/// is large, and whoever reads it borrows it.
+package struct RequestHead: ~Copyable, Sendable {
     package var method: Method = .other
     /// The method as spelt.
     package var methodText: ByteRange = .empty
@@ -90,11 +91,14 @@ package struct RequestHead: Sendable {
     package init() { fields.reserveCapacity(48) }
 
     /// The first field with this name, for names that may appear once.
-    package func first(_ name: FieldName) -> Field? { fields.first { $0.known == name } }
+    package func first(_ name: FieldName) -> Field? {
+        for index in 0..<fields.count where fields[index].known == name { return fields[index] }
+        return nil
+    }
 }
 
-/// A response head as parsed from a session or any other upstream.
-package struct ResponseHead: Sendable {
+/// A response head as parsed from a session or any other upstream; not copyable, like a request's.
+package struct ResponseHead: ~Copyable, Sendable {
     /// 100...599.
     package var status = 0
     package var reason: ByteRange = .empty
@@ -113,7 +117,10 @@ package struct ResponseHead: Sendable {
     package init() { fields.reserveCapacity(32) }
 
     /// The first field with this name, for names that may appear once.
-    package func first(_ name: FieldName) -> Field? { fields.first { $0.known == name } }
+    package func first(_ name: FieldName) -> Field? {
+        for index in 0..<fields.count where fields[index].known == name { return fields[index] }
+        return nil
+    }
 }
 
 /// The bounds of a message head.

@@ -60,6 +60,13 @@ package struct HeadScanner: Sendable {
         return nil
     }
 
+    /// Whether the bytes end like a head, so that they may be one and no more; `HeadParser` tells.
+    package static func mayBeWhole(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        let end = bytes.count
+        return end >= 4 && bytes[end - 1] == ASCII.lineFeed && bytes[end - 2] == ASCII.carriageReturn
+            && bytes[end - 3] == ASCII.lineFeed && bytes[end - 4] == ASCII.carriageReturn
+    }
+
     /// The refusal a control byte deserves.
     static func refusal(of byte: UInt8) -> WireError {
         switch byte {

@@ -36,7 +36,8 @@ package struct CookiePolicy: Sendable {
             var count = 0
             for index in 0..<head.fields.count {
                 let field = head.fields[index]
-                guard field.known == .cookie else { continue }
+                // A pattern, not `==`: that is a call through a witness table in another module.
+                guard case .cookie = field.known else { continue }
                 var names = CookieNames(field.value.bytes(in: buffer))
                 while let name = names.next() {
                     let bytes = UnsafeRawBufferPointer(rebasing: names.bytes[name])

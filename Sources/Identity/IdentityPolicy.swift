@@ -60,11 +60,12 @@ package struct IdentityPolicy: Sendable {
         var secret: ByteRange?
         for index in 0..<head.fields.count {
             let field = head.fields[index]
-            let name = field.name.bytes(in: buffer)
-            if Bytes.equal(name, emailName) {
+            if Int(field.name.count) == emailName.count, Bytes.equal(field.name.bytes(in: buffer), emailName) {
                 guard email == nil else { return .refused(.duplicate) }
                 email = field.value
-            } else if let secretName, Bytes.equal(name, secretName) {
+            } else if let secretName, Int(field.name.count) == secretName.count,
+                Bytes.equal(field.name.bytes(in: buffer), secretName)
+            {
                 guard secret == nil else { return .refused(.duplicateSecret) }
                 secret = field.value
             } else if head.hasFoldableNames, isLookAlike(field, in: buffer) {

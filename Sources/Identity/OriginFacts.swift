@@ -26,7 +26,6 @@ struct OriginFacts {
         var seen: (site: Bool, mode: Bool, dest: Bool, type: Bool) = (false, false, false, false)
         for index in 0..<head.fields.count {
             let field = head.fields[index]
-            let value = field.value.bytes(in: buffer)
             switch field.known {
             case .origin:
                 guard facts.origin == nil else { return .failure(.ambiguous) }
@@ -34,14 +33,15 @@ struct OriginFacts {
             case .secFetchSite:
                 guard !seen.site else { return .failure(.ambiguous) }
                 seen.site = true
-                facts.site = Self.site(value)
+                facts.site = Self.site(field.value.bytes(in: buffer))
             case .secFetchMode:
                 guard !seen.mode else { return .failure(.ambiguous) }
                 seen.mode = true
-                facts.navigates = Bytes.equal(value, "navigate")
+                facts.navigates = Bytes.equal(field.value.bytes(in: buffer), "navigate")
             case .secFetchDest:
                 guard !seen.dest else { return .failure(.ambiguous) }
                 seen.dest = true
+                let value = field.value.bytes(in: buffer)
                 facts.isDocument = Bytes.equal(value, "document")
                 if Bytes.equal(value, "serviceworker") { facts.isServiceWorker = true }
             case .serviceWorker:
@@ -51,7 +51,7 @@ struct OriginFacts {
             case .contentType:
                 guard !seen.type else { return .failure(.ambiguous) }
                 seen.type = true
-                facts.isJSON = Self.isJSON(value)
+                facts.isJSON = Self.isJSON(field.value.bytes(in: buffer))
             default:
                 break
             }

@@ -10,18 +10,18 @@ package final class IOBuffer {
 
     deinit { storage.deallocate() }
 
-    @inlinable
+    @inlinable @inline(__always)
     package var count: Int { end - start }
 
-    @inlinable
+    @inlinable @inline(__always)
     package var isEmpty: Bool { start == end }
 
     /// The bytes not yet used.
-    @inlinable
+    @inlinable @inline(__always)
     package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: storage[start..<end]) }
 
     /// The room behind them.
-    @inlinable
+    @inlinable @inline(__always)
     package var room: UnsafeMutableRawBufferPointer { UnsafeMutableRawBufferPointer(rebasing: storage[end...]) }
 
     /// Marks bytes at the front as used.

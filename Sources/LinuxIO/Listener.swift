@@ -73,7 +73,7 @@ package final class Listener: EventSource {
 
     private func release() {
         guard descriptor >= 0 else { return }
-        executor.unregister(self, descriptor: descriptor)
+        executor.unregister(self)
         _ = Glibc.close(descriptor)
         descriptor = -1
     }

@@ -133,13 +133,14 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
     }
 
     /// Forgets a source before its descriptor is closed; events already fetched for it are dropped by generation.
-    func unregister(_ source: EventSource, descriptor: CInt) {
+    ///
+    /// Closing takes the descriptor out of epoll (epoll(7)). Should a child that was just forked still hold the open
+    /// file until its exec, an event may come late; it is dropped by generation, too. So no call is spent on it.
+    func unregister(_ source: EventSource) {
         let index = Int(source.token & 0xffff_ffff)
         slots[index].source = nil
         slots[index].generation &+= 1
         freeSlots.append(UInt32(index))
-        // Not left to close(): the open file may have another descriptor, in a child or in flight.
-        _ = clinuxio_epoll_remove(epoll, descriptor)
     }
 
     // MARK: The loop

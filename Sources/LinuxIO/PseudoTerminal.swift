@@ -48,7 +48,7 @@ package final class PseudoTerminal: EventSource {
     /// Hangs up: the kernel sends SIGHUP to the session's foreground process group.
     package func close() {
         guard descriptor >= 0 else { return }
-        executor.unregister(self, descriptor: descriptor)
+        executor.unregister(self)
         _ = Glibc.close(descriptor)
         descriptor = -1
     }

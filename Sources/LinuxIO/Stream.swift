@@ -74,7 +74,7 @@ package final class Stream: EventSource {
     /// Ends the connection at once; unread bytes make the kernel send a reset.
     package func close() {
         guard descriptor >= 0 else { return }
-        executor.unregister(self, descriptor: descriptor)
+        executor.unregister(self)
         _ = Glibc.close(descriptor)
         descriptor = -1
         isHungUp = true

@@ -51,7 +51,7 @@ private func folded(_ bytes: some Sequence<UInt8>) -> [UInt8] {
 private typealias Fields = [(name: [UInt8], value: [UInt8])]
 
 private func checkWho(
-    _ head: RequestHead, _ fields: Fields, _ input: UnsafeRawBufferPointer, _ policies: PoliciesForProperties
+    _ head: borrowing RequestHead, _ fields: Fields, _ input: UnsafeRawBufferPointer, _ policies: PoliciesForProperties
 ) throws {
     let who = policies.identity.identify(head, in: input, peer: policies.peer)
     let email = policies.identity.email(who, in: input)
@@ -77,7 +77,7 @@ private func checkWho(
 }
 
 private func checkCookies(
-    _ head: RequestHead, _ fields: Fields, _ input: UnsafeRawBufferPointer, _ policies: PoliciesForProperties
+    _ head: borrowing RequestHead, _ fields: Fields, _ input: UnsafeRawBufferPointer, _ policies: PoliciesForProperties
 ) throws {
     var names: [[UInt8]] = []
     for field in fields where lowered(field.name) == Array("cookie".utf8) {
@@ -97,7 +97,7 @@ private func checkCookies(
 }
 
 private func checkOrigin(
-    _ head: RequestHead, _ fields: Fields, _ input: UnsafeRawBufferPointer, _ policies: PoliciesForProperties
+    _ head: borrowing RequestHead, _ fields: Fields, _ input: UnsafeRawBufferPointer, _ policies: PoliciesForProperties
 ) throws {
     let origins = fields.filter { lowered($0.name) == Array("origin".utf8) }.map { lowered($0.value) }
     let host = lowered(head.host.bytes(in: input))

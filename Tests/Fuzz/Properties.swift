@@ -89,7 +89,7 @@ private let testRewrite: RequestRewrite = {
     return rewrite
 }()
 
-private func emit(_ head: RequestHead, _ buffer: UnsafeRawBufferPointer) throws -> [UInt8] {
+private func emit(_ head: borrowing RequestHead, _ buffer: UnsafeRawBufferPointer) throws -> [UInt8] {
     let address = ascii("192.0.2.1")
     let requestID = ascii("id")
     return try address.withUnsafeBytes { address in
@@ -217,7 +217,7 @@ func checkRequestHead(_ input: UnsafeRawBufferPointer) throws {
 }
 
 private func emit(
-    _ head: ResponseHead, _ buffer: UnsafeRawBufferPointer, _ rewrite: borrowing ResponseRewrite,
+    _ head: borrowing ResponseHead, _ buffer: UnsafeRawBufferPointer, _ rewrite: borrowing ResponseRewrite,
     _ delivery: ResponseDelivery
 ) throws -> [UInt8] {
     let bound = rewrite.byteCountBound(of: head, requestIDCount: 2)

@@ -36,9 +36,9 @@ import Testing
             #expect(head.minorVersion == 1)
             #expect(head.framing == BodyFraming.none)
             #expect(head.declaredLength == nil)
-            #expect(head.keepAlive)
-            #expect(!head.expectsContinue)
-            #expect(!head.hasFoldableNames)
+            #expect(head.keepAlive == true)
+            #expect(head.expectsContinue == false)
+            #expect(head.hasFoldableNames == false)
             #expect(head.upgrade == .none)
             #expect(head.byteCount == plain.count)
         }
@@ -64,7 +64,7 @@ import Testing
             #expect(head.fields.count == 1)
             #expect(head.framing == BodyFraming.none)
             #expect(head.declaredLength == 0)
-            #expect(head.keepAlive)
+            #expect(head.keepAlive == true)
             #expect(head.upgrade == .none)
             #expect(head.byteCount == plain.count)
         }

@@ -3,7 +3,7 @@ import HTTPWire
 @testable import Identity
 
 /// A request head that went through the real parser, with the bytes it points into.
-struct RequestSample {
+struct RequestSample: ~Copyable {
     let bytes: [UInt8]
     let head: RequestHead
 
@@ -29,7 +29,7 @@ struct RequestSample {
 extension IdentityPolicy {
     /// The identification of a sample, and the address it stands for.
     func identify(
-        _ sample: RequestSample, peer: PeerAddress = PeerAddress("10.0.0.1")!
+        _ sample: borrowing RequestSample, peer: PeerAddress = PeerAddress("10.0.0.1")!
     ) -> (who: Identification, email: String?) {
         sample.use { head, buffer in
             let who = identify(head, in: buffer, peer: peer)

@@ -17,7 +17,6 @@
 int clinuxio_epoll_create(void);
 int clinuxio_epoll_add(int epoll, int fd, uint32_t events, uint64_t token);
 int clinuxio_epoll_modify(int epoll, int fd, uint32_t events, uint64_t token);
-int clinuxio_epoll_remove(int epoll, int fd);
 int clinuxio_epoll_wait(int epoll, struct epoll_event *events, int count, int timeout_milliseconds);
 static inline uint64_t clinuxio_epoll_token(const struct epoll_event *event) { return event->data.u64; }
 static inline uint32_t clinuxio_epoll_events(const struct epoll_event *event) { return event->events; }

@@ -73,7 +73,7 @@ final class Connection {
         }
     }
 
-    private func begin(_ head: RequestHead) {
+    private func begin(_ head: borrowing RequestHead) {
         owesContinue = head.expectsContinue
         switch head.framing {
         case .none, .untilClose: body = .done

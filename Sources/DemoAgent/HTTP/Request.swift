@@ -20,7 +20,7 @@ struct Request: Sendable {
     let upgrade: Upgrade
 
     /// Copies a parsed head; nil if the path does not decode to UTF-8.
-    init?(_ head: RequestHead, in buffer: UnsafeRawBufferPointer) {
+    init?(_ head: borrowing RequestHead, in buffer: UnsafeRawBufferPointer) {
         method = head.method
         methodText = head.methodText.string(in: buffer)
         target = head.target.string(in: buffer)
