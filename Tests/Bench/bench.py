@@ -11,6 +11,7 @@ else the machine does meets all of them.
 import argparse
 import platform
 import re
+import resource
 import socket
 import statistics
 import subprocess
@@ -20,9 +21,9 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from peers import HOST, HAProxy, Nginx, Origin, Ours  # noqa: E402
+from peers import CONNECTIONS, DESCRIPTORS, HOST, HAProxy, Nginx, Origin, Ours  # noqa: E402
 from streams import HOST as STREAM_HOST  # noqa: E402
-from streams import StreamOrigin, bulk, echo, events  # noqa: E402
+from streams import StreamOrigin, bulk, echo, events, idle  # noqa: E402
 
 BROWSER = {
     "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
@@ -135,9 +136,12 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("binary", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--idle", type=int, default=min(10000, CONNECTIONS - 100))
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
+    # The servers inherit it.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         folder = Path(folder)
         origin = Origin(folder)
@@ -153,14 +157,17 @@ def main():
             "256 MiB upload": ([ours, haproxy, plain, web], upload, "s/GiB", "MB/s"),
             "256 MiB upload, 32 KiB chunks": (
                 [ours, haproxy, web], lambda peer: upload(peer, chunked=True), "s/GiB", "MB/s"),
-            "256 MiB download, 32 KiB chunks": ([ours, haproxy, web], bulk(streams, "/chunks"), "s/GiB", "MB/s"),
-            "500 event streams, 4 events/s": ([ours, haproxy, web], events(500, 4, 5), "µs/event", "delay p99 ms"),
+            "256 MiB download, 32 KiB chunks": ([ours, haproxy, web], bulk("/chunks"), "s/GiB", "MB/s"),
+            "500 event streams, 4 events/s": (
+                [ours, haproxy, web], events(streams, 500, 4, 5), "µs/event", "delay p99 ms"),
             "WebSocket echo, 200 connections": ([ours, haproxy, web], echo(200, 5), "µs/message", "messages/s"),
-            "WebSocket bulk": ([ours, haproxy, web], bulk(streams, "/ws-bulk"), "s/GiB", "MB/s"),
+            "WebSocket bulk": ([ours, haproxy, web], bulk("/ws-bulk"), "s/GiB", "MB/s"),
             "page with br": ([ours, web], *requests("/", host="bench.test")),
             "script with br": ([ours, web], *requests("/app/main.js", host="bench.test")),
             "page, 304": ([ours, web], not_modified, "µs/request", "requests/s"),
-            "idle keep-alive connection": ([ours, haproxy, web], *memory(5000)),
+            # Once each: memory that a burst took stays with a process, and a second round would find it there.
+            "idle WebSocket": ([ours, haproxy, web], idle(streams, 2000), "bytes RSS", "connections"),
+            "idle keep-alive connection": ([ours, haproxy, web], *memory(options.idle)),
         }
         try:
             run(rows, options)

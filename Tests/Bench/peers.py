@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -13,6 +14,11 @@ HASH = "aaaaaaaaaaaa"
 HOST = f"{HASH}.bench.test"
 EMAIL = "alice@example.com"
 SECRET = "0123456789abcdef0123456789abcdef"
+
+
+# HAProxy wants two descriptors per connection, and half of one for its pipes.
+DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+CONNECTIONS = min(12000, (DESCRIPTORS - 500) * 2 // 5)
 
 
 def free_port():
@@ -82,8 +88,8 @@ def nginx(folder, name, http):
     config.write_text(f"""
 {load}
 daemon off; {"user root;" if os.getuid() == 0 else ""} worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;
-worker_rlimit_nofile 19000;
-events {{ worker_connections 9000; }}
+worker_rlimit_nofile {DESCRIPTORS};
+events {{ worker_connections {CONNECTIONS}; }}
 http {{
   access_log off; sendfile on; tcp_nodelay on; keepalive_requests 100000000; keepalive_timeout 120s;
   client_max_body_size 0; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
@@ -147,7 +153,7 @@ class HAProxy:
         config.write_text(f"""
 global
   nbthread 1
-  maxconn 6000
+  maxconn {CONNECTIONS}
   {pipes}
 defaults
   mode http

@@ -66,6 +66,9 @@ class StreamOrigin:
             accept = base64.b64encode(hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest())
             connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                                b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
+            if path == "/ws-idle":
+                self.subscribers.append(connection)
+                return
             if path == "/ws-bulk":
                 frame = struct.pack("!BBQ", 0x82, 127, 1 << 20) + bytes(1 << 20)
                 for _ in range(256):
@@ -76,7 +79,6 @@ class StreamOrigin:
                 connection.sendall(piece)
         except OSError:
             pass
-
 
     def _swallow(self, connection, rest, chunked):
         """Reads 256 MiB by length, or up to the last chunk, and only then answers: an early answer would end the upload."""
@@ -116,17 +118,14 @@ def open_streams(peer, path, count, upgrade=False):
     return connections
 
 
-_origin = None
-
-
-def events(count, per_second, seconds):
+def events(origin, count, per_second, seconds):
     """CPU microseconds per event of `count` streams; the rate is the 99th percentile of the added delay in ms."""
     def work(peer):
-        _origin.subscribers.clear()
+        origin.subscribers.clear()
         connections = open_streams(peer, "/events", count)
-        while len(_origin.subscribers) < count:
+        while len(origin.subscribers) < count:
             time.sleep(0.01)
-        subscribers = list(_origin.subscribers)
+        subscribers = list(origin.subscribers)
         delays = []
         done = threading.Event()
 
@@ -193,11 +192,22 @@ def echo(count, seconds):
     return work
 
 
-def bulk(origin, path):
-    """CPU seconds per GiB of a flood from the origin."""
-    global _origin
-    _origin = origin
+def idle(origin, count):
+    """Resident bytes per WebSocket on which nothing happens."""
+    def work(peer):
+        before = peer.process.rss()
+        connections = open_streams(peer, "/ws-idle", count, upgrade=True)
+        time.sleep(1.5)
+        after = peer.process.rss()
+        for connection in connections + origin.subscribers:
+            connection.close()
+        origin.subscribers.clear()
+        return {"cost": (after - before) / count, "rate": count}
+    return work
 
+
+def bulk(path):
+    """CPU seconds per GiB of a flood from the origin."""
     def work(peer):
         before, start = peer.process.cpu(), time.monotonic()
         buffer = bytearray(1 << 20)

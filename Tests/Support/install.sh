@@ -5,9 +5,9 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 build_packages=(git pkg-config libssl-dev zlib1g-dev libbrotli-dev libyaml-dev)
-# nginx and HAProxy are readers that ours is compared with, as processes of the tests.
+# nginx and HAProxy are readers that ours is compared with, as processes of the tests; strace counts system calls.
 test_packages=(python3 python3-venv curl binutils chromium node-typescript shellcheck haproxy nginx-light mandoc
-    buildah debootstrap)
+    buildah debootstrap strace)
 bench_packages=(haproxy nginx-light libnginx-mod-http-brotli-static brotli wrk)
 
 retry() {
