@@ -122,7 +122,8 @@ class Origin:
 class Ours:
     name = "opencode-router"
 
-    def __init__(self, folder, binary, origin, stream_port=None):
+    def __init__(self, folder, binary, origin, stream_port=None, under=(), seconds=20):
+        """`under` is a command that runs the binary, and `seconds` how long it may take to listen."""
         self.port = free_port()
         self.metrics = free_port()
         routes = [{"hash": HASH, "email": EMAIL, "target": f"http://127.0.0.1:{origin.port}"}]
@@ -135,8 +136,8 @@ class Ours:
             "AUTH_SECRET": SECRET, "DEV_ROUTES": json.dumps(routes), "MAX_CONNECTIONS_PER_WORKER": "20000",
             "PUBLIC_DIR": str(ROOT / "Public"), "RESOURCES_DIR": str(ROOT / "Resources"), "LOG_LEVEL": "warning",
         }
-        self.process = Process([str(binary), "serve"], folder / "router.log", environment)
-        wait_for(self.port)
+        self.process = Process([*under, str(binary), "serve"], folder / "router.log", environment)
+        wait_for(self.port, seconds)
         self.site_host = "bench.test"
 
     def fields(self):
