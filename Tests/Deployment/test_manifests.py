@@ -192,6 +192,12 @@ def test_who_reaches_whom(built, folder, ingress):
     assert allows(policies, ROUTER, session, port="pods")
     assert not allows(policies, ROUTER, session, port="metrics")
     assert allows(policies, ROUTER, ("monitoring", {}), port="metrics")
+    operator = {"app.kubernetes.io/name": "opencode-cloudflare-operator"}
+    assert allows(policies, ROUTER, ("opencode", operator), port="http")
+    assert allows(policies, operator, router, port="http", direction="egress")
+    assert allows(policies, operator, address="104.16.0.1", port=443, direction="egress")
+    assert not allows(policies, SESSION, ("opencode", operator))
+    assert not allows(policies, operator, session, port="operations")
     # Sessions are reached by the router, not by each other.
     assert allows(policies, SESSION, router) and not allows(policies, SESSION, session)
     assert not allows(policies, SESSION, ingress)
