@@ -150,6 +150,13 @@ def main():
         haproxy = HAProxy(folder, origin, True, streams.port)
         plain = HAProxy(folder, origin, False, streams.port)
         web = Nginx(folder, origin, stream_port=streams.port)
+        fresh = []
+        for name in ("sockets", "kept"):
+            (folder / name).mkdir()
+            fresh.append([
+                Ours(folder / name, options.binary, origin, streams.port),
+                HAProxy(folder / name, origin, True, streams.port),
+                Nginx(folder / name, origin, stream_port=streams.port)])
         rows = {
             "small GET": ([ours, haproxy, web], *requests("/small")),
             "new connection per request": ([ours, haproxy, web], *requests("/small", fields={"Connection": "close"})),
@@ -165,14 +172,15 @@ def main():
             "page with br": ([ours, web], *requests("/", host="bench.test")),
             "script with br": ([ours, web], *requests("/app/main.js", host="bench.test")),
             "page, 304": ([ours, web], not_modified, "µs/request", "requests/s"),
-            # Once each: memory that a burst took stays with a process, and a second round would find it there.
-            "idle WebSocket": ([ours, haproxy, web], idle(streams, 2000), "bytes RSS", "connections"),
-            "idle keep-alive connection": ([ours, haproxy, web], *memory(options.idle)),
+            # Once each, and by processes that did nothing before: memory that a burst took stays with a process, and
+            # the next burst would find it there.
+            "idle WebSocket": (fresh[0], idle(streams, 2000), "bytes RSS", "connections"),
+            "idle keep-alive connection": (fresh[1], *memory(options.idle)),
         }
         try:
             run(rows, options)
         finally:
-            for peer in (ours, haproxy, plain, web):
+            for peer in (ours, haproxy, plain, web, *fresh[0], *fresh[1]):
                 peer.process.stop()
             origin.process.stop()
             streams.stop()

@@ -51,15 +51,9 @@ class Process:
         return found + [int(pid) for pid in children.read_text().split()]
 
     def cpu(self):
-        """CPU seconds so far, of all threads; exact where the kernel counts them so."""
-        total = 0
-        for pid in self.pids():
-            for task in Path(f"/proc/{pid}/task").iterdir():
-                try:
-                    total += int((task / "schedstat").read_text().split()[0])
-                except OSError:
-                    pass
-        return total / 1e9
+        """CPU seconds so far, of all threads, those included that have ended."""
+        # What clock_getcpuclockid(3) returns for another process: the sum of its threads' nanoseconds on a processor.
+        return sum(time.clock_gettime(~pid << 3 | 2) for pid in self.pids())
 
     def rss(self):
         """Resident bytes of the process and its children."""
