@@ -80,6 +80,7 @@ let package = Package(
         floor(3, "LocalSessions", ["Sessions", "HTTPClient", subprocess, logging]),
         floor(3, "KubernetesSessions", ["Sessions", "KubernetesAPI", "HTTPClient", "Identity", logging]),
         floor(3, "MockSessions", ["Sessions"]),
+        floor(3, "CloudflareOperator", ["Sessions", "KubernetesAPI", "HTTPClient", logging]),
         floor(3, "AgentClient", ["Sessions", "HTTPClient"]),
         floor(3, "Observability", ["Telemetry", logging, metrics, metricsCore]),
         // Floor 4
@@ -90,8 +91,8 @@ let package = Package(
             name: "opencode-router",
             dependencies: [
                 "HTTPWire", "Sessions", "Telemetry", "LinuxIO", "Routing", "Identity", "TLS", "Assets", "HTTPClient",
-                "GitRemote", "RouterAPI", "LocalSessions", "KubernetesAPI", "KubernetesSessions", "AgentClient",
-                "MockSessions", "Observability", "DataPlane", "DemoAgent",
+                "GitRemote", "RouterAPI", "LocalSessions", "KubernetesAPI", "KubernetesSessions", "CloudflareOperator",
+                "AgentClient", "MockSessions", "Observability", "DataPlane", "DemoAgent",
                 argumentParser, configuration, serviceLifecycle, unixSignals, logging, metrics, httpTypes,
             ],
             swiftSettings: swiftSettings),
@@ -115,6 +116,7 @@ let package = Package(
         tests(of: "KubernetesAPI", ["HTTPClient"]),
         tests(of: "KubernetesSessions", ["Sessions", "KubernetesAPI", logging]),
         tests(of: "MockSessions", ["Sessions", "SessionDoubles"]),
+        tests(of: "CloudflareOperator", ["Sessions", "KubernetesAPI", "HTTPClient"]),
         tests(of: "AgentClient", ["Sessions", "SessionDoubles", "HTTPClient", "DemoAgent", "LinuxIO"]),
         tests(of: "Observability", ["Telemetry", logging, metrics]),
         tests(of: "DataPlane", ["LinuxIO", "HTTPWire", "Routing", "Identity", "Assets", "Telemetry"]),

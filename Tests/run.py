@@ -107,6 +107,8 @@ STAGES = [
     Stage("end-to-end", PYTEST + ["Tests/EndToEnd"], pytest, limit=1800),
     # Sessions as pods, against a double of the API server that runs them.
     Stage("kubernetes", PYTEST + ["Tests/Kubernetes"], pytest, limit=1200),
+    # The Cloudflare operator, against doubles of both APIs.
+    Stage("operator", PYTEST + ["Tests/Operator"], pytest, limit=900),
     Stage("browser", PYTEST + ["Tests/Browser"], pytest),
     Stage("differential", PYTEST + ["Tests/Differential"], pytest),
     Stage("fuzz", ["Tests/Fuzz/run.sh", "8"]),

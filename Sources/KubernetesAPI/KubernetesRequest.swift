@@ -82,7 +82,7 @@ package struct KubernetesRequest: Hashable, Sendable {
     }
 
     /// Everything but unreserved characters as `%XX` (RFC 3986 §2.3).
-    static func escaped(_ text: String) -> String {
+    package static func escaped(_ text: String) -> String {
         var escaped = ""
         for byte in text.utf8 {
             switch byte {

@@ -84,8 +84,10 @@ package struct Leadership: Sendable {
     private func renew(_ lease: Lease, since asked: ContinuousClock.Instant) async -> String {
         var lease = lease
         var renewed = asked
+        var pause = Self.interval
         while true {
-            do { try await Task.sleep(for: Self.interval) } catch { return "stopped" }
+            do { try await Task.sleep(for: pause) } catch { return "stopped" }
+            pause = Self.interval
             let now = ContinuousClock.now
             // The attempt itself must not outlast the deadline.
             let outcome: Result<Lease, KubernetesError>? = await withTaskGroup(
@@ -115,6 +117,8 @@ package struct Leadership: Sendable {
                 lease = current
             case .failure(let error):
                 if renewed.duration(to: .now) >= Self.deadline { return error.description }
+                // An answer such as 503 comes at once, and passes: the deadline leaves room for several attempts.
+                pause = .seconds(1)
             case nil: return "the lease could not be renewed in time"
             }
             if Task.isCancelled { return "stopped" }

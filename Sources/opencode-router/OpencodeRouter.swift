@@ -9,7 +9,7 @@ struct OpencodeRouter: AsyncParsableCommand {
         version: "opencode-router \(Version.current)",
         subcommands: [
             ServeCommand.self, CheckConfigCommand.self, HealthcheckCommand.self, VersionCommand.self,
-            CompletionsCommand.self, ReferenceCommand.self, DemoAgentCommand.self,
+            CompletionsCommand.self, ReferenceCommand.self, DemoAgentCommand.self, CloudflareOperatorCommand.self,
         ],
         defaultSubcommand: ServeCommand.self)
 }

@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NAMESPACE = "opencode"
 KINDS = {
     ("", "pods"): "Pod", ("", "persistentvolumeclaims"): "PersistentVolumeClaim", ("", "secrets"): "Secret",
-    ("", "events"): "Event", ("coordination.k8s.io", "leases"): "Lease",
+    ("", "events"): "Event", ("coordination.k8s.io", "leases"): "Lease", ("traefik.io", "ingressroutes"): "IngressRoute",
 }
 
 
@@ -165,15 +165,17 @@ class Cluster:
         self.bookmark_seconds = 5
         self.cut = threading.Event()
         self.admission = None       # a function that may raise Refused
-        self.rules = self.role() if role else None
+        self.rules = self.role(role) if role else None
         self.binary = router_binary
         self.kubelet = Kubelet(self)
         self.certificates()
         self.start()
 
     @staticmethod
-    def role():
-        documents = yaml.safe_load_all((ROOT / "deployment/kubernetes/base/rbac.yaml").read_text())
+    def role(manifest=True):
+        """The rules of a manifest below deployment/kubernetes; True is the router's own."""
+        manifest = "base/rbac.yaml" if manifest is True else manifest
+        documents = yaml.safe_load_all((ROOT / "deployment/kubernetes" / manifest).read_text())
         return next(document for document in documents if document["kind"] == "Role")["rules"]
 
     def allows(self, verb, group, resource):
@@ -510,8 +512,7 @@ class APIHandler(BaseHTTPRequestHandler):
             metadata = {"resourceVersion": str(version)}
             if start + limit < len(found):
                 metadata["continue"] = f"{version}:{start + limit}"
-            group = "" if kind != "leases" else "coordination.k8s.io"
-            document = {"kind": KINDS[(group, kind)] + "List", "apiVersion": "v1", "metadata": metadata,
+            document = {"kind": next(name for (_, plural), name in KINDS.items() if plural == kind) + "List", "apiVersion": "v1", "metadata": metadata,
                         "items": found[start:start + limit]}
         self.send(200, document)
 

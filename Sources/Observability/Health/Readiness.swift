@@ -9,6 +9,8 @@ package final class Readiness: Sendable {
         case listeners
         case directory = "session directory"
         case permissions
+        /// What the Cloudflare operator keeps.
+        case hosts = "session hosts"
         case shutdown
     }
 

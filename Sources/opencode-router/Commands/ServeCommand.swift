@@ -17,7 +17,7 @@ struct SettingArguments: ParsableArguments {
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve", abstract: "Serve the picker, the API and the sessions.",
-        usage: "opencode-router serve [--setting value ...]", discussion: SettingReference.help)
+        usage: "opencode-router serve [--setting value ...]", discussion: SettingReference.help())
 
     @OptionGroup var given: SettingArguments
 

@@ -17,15 +17,7 @@ extension Server {
     ) throws -> SessionParts {
         let logger = Logger(label: "sessions")
         let access: ClusterAccess
-        do throws(AccessProblem) {
-            if let cluster = try ClusterAccess.inCluster(environment: ProcessInfo.processInfo.environment) {
-                access = cluster
-            } else if let path = given.kubeconfig {
-                access = try ClusterAccess.kubeconfig(path: path)
-            } else {
-                throw AccessProblem("there is neither a service account token nor KUBECONFIG")
-            }
-        } catch {
+        do throws(AccessProblem) { access = try clusterAccess(kubeconfig: given.kubeconfig) } catch {
             throw StartFailure("SESSION_RUNTIME is kubernetes, but \(error.sentence)")
         }
         var sessions = KubernetesSessionSettings(
@@ -68,6 +60,15 @@ extension Server {
         return parts
     }
 
+    /// The cluster that this process is in, else the one that KUBECONFIG names.
+    static func clusterAccess(kubeconfig: String?) throws(AccessProblem) -> ClusterAccess {
+        if let cluster = try ClusterAccess.inCluster(environment: ProcessInfo.processInfo.environment) {
+            return cluster
+        }
+        guard let kubeconfig else { throw AccessProblem("there is neither a service account token nor KUBECONFIG") }
+        return try ClusterAccess.kubeconfig(path: kubeconfig)
+    }
+
     private static func script(_ name: String, _ files: Settings.FileSettings) throws -> String {
         let path = "\(files.resourcesDirectory)/\(name)"
         guard let data = FileManager.default.contents(atPath: path) else {
@@ -77,7 +78,7 @@ extension Server {
     }
 
     /// The pod's name for people, and digits that no other process has.
-    private static var replicaName: String {
+    static var replicaName: String {
         var name = [CChar](repeating: 0, count: 256)
         gethostname(&name, name.count - 1)
         let host = String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)

@@ -7,7 +7,7 @@ struct CommandLineFlags: Equatable, Sendable {
     private(set) var values: [String: String] = [:]
 
     /// Reads all arguments after the command's name; throws one problem per argument that nothing accepts.
-    init(_ arguments: [String]) throws(InvalidSettings) {
+    init(_ arguments: [String], catalogue: SettingCatalogue = .router) throws(InvalidSettings) {
         var problems: [SettingProblem] = []
         var rest = arguments[...]
         while let argument = rest.popFirst() {
@@ -17,8 +17,8 @@ struct CommandLineFlags: Equatable, Sendable {
                 continue
             }
             let flag = String(argument.prefix { $0 != "=" })
-            guard let declaration = Self.byFlag[flag] else {
-                problems.append(SettingProblem("unknown option \(flag)" + Self.suggestion(for: flag)))
+            guard let declaration = catalogue.declaration(flag: flag) else {
+                problems.append(SettingProblem("unknown option \(flag)" + Self.suggestion(for: flag, catalogue)))
                 // Its value, if it has one, is not a second mistake.
                 if !argument.contains("="), rest.first?.hasPrefix("--") == false { rest.removeFirst() }
                 continue
@@ -48,16 +48,11 @@ struct CommandLineFlags: Equatable, Sendable {
         }
     }
 
-    private static let byFlag = Dictionary(
-        uniqueKeysWithValues: SettingTable.all.flatMap { declaration in
-            [declaration.flag, declaration.alias].compactMap { $0 }.map { ($0, declaration) }
-        })
-
-    private static func suggestion(for flag: String) -> String {
-        let nearest = byFlag.keys.map { (flag: $0, distance: editDistance(flag, $0)) }
+    private static func suggestion(for flag: String, _ catalogue: SettingCatalogue) -> String {
+        let nearest = catalogue.flags.map { (flag: $0, distance: editDistance(flag, $0)) }
             .min { ($0.distance, $0.flag) < ($1.distance, $1.flag) }
         guard let nearest, nearest.distance <= max(2, flag.count / 4) else {
-            return "; `opencode-router serve --help` lists all options"
+            return "; `opencode-router \(catalogue.command) --help` lists all options"
         }
         return "; did you mean \(nearest.flag)?"
     }

@@ -75,6 +75,10 @@ enum SettingGroup: String, CaseIterable, Sendable {
     case operations = "Operations"
     case limits = "Limits"
     case development = "Development"
+    case cloudflare = "Cloudflare"
+    case routes = "Hosts and routes"
+    case watching = "Sessions and cluster"
+    case running = "Running the operator"
 }
 
 /// One setting: everything that is known about it before its value is.

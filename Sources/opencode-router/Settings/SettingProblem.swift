@@ -11,9 +11,8 @@ struct SettingProblem: Equatable, Sendable, CustomStringConvertible {
     }
 
     /// A value that is well formed and breaks a rule.
-    static func refused(_ name: String, value: String? = nil, because reason: String) -> Self {
-        let declaration = SettingTable.declaration(name)
-        return Self(name + (value.map { "=" + declaration.shown($0) } ?? "") + ": " + reason)
+    static func refused(_ declaration: SettingDeclaration, value: String? = nil, because reason: String) -> Self {
+        Self(declaration.name + (value.map { "=" + declaration.shown($0) } ?? "") + ": " + reason)
     }
 }
 

@@ -29,9 +29,11 @@ struct SettingReader {
 
     private let configuration: ConfigReader
     private let flags: CommandLineFlags
+    private let catalogue: SettingCatalogue
 
-    init(flags: CommandLineFlags, environment: [String: String]) {
+    init(flags: CommandLineFlags, environment: [String: String], catalogue: SettingCatalogue = .router) {
         self.flags = flags
+        self.catalogue = catalogue
         let flagValues = flags.values.map {
             (AbsoluteConfigKey(Self.key($0.key)), ConfigValue(.string($0.value), isSecret: false))
         }
@@ -39,13 +41,13 @@ struct SettingReader {
             InMemoryProvider(name: "flags", values: Dictionary(uniqueKeysWithValues: flagValues)),
             EnvironmentVariablesProvider(
                 environmentVariables: environment,
-                secretsSpecifier: .dynamic { name, _ in SettingTable.all.contains { $0.name == name && $0.isSecret } }),
+                secretsSpecifier: .dynamic { name, _ in catalogue.all.contains { $0.name == name && $0.isSecret } }),
         ])
     }
 
     /// The value as text, checked against its kind; nil when nothing is set and there is no default.
     mutating func text(_ name: String) -> String? {
-        let declaration = SettingTable.declaration(name)
+        let declaration = catalogue.declaration(name)
         guard let (value, origin) = written(declaration) else {
             show(name, declaration.fallback, .fallback)
             return declaration.fallback
@@ -73,17 +75,17 @@ struct SettingReader {
     mutating func items(_ name: String) -> [String] { text(name).map(SettingSyntax.items) ?? [] }
 
     /// Whether somebody set this, rather than its default applying.
-    func isSet(_ name: String) -> Bool { written(SettingTable.declaration(name)) != nil }
+    func isSet(_ name: String) -> Bool { written(catalogue.declaration(name)) != nil }
 
     /// A secret, from its own setting or from the file that `NAME_FILE` names.
     mutating func secret(_ name: String) -> String? {
-        let file = SettingTable.declaration(name + "_FILE")
+        let file = catalogue.declaration(name + "_FILE")
         let path = text(file.name)
         let value = text(name)
         guard let path else { return value }
         guard value == nil else {
             problems.append(
-                .refused(file.name, value: path, because: "\(name) is set, too; only one of the two may be"))
+                .refused(file, value: path, because: "\(name) is set, too; only one of the two may be"))
             return nil
         }
         guard let content = try? String(contentsOfFile: path, encoding: .utf8) else {
@@ -101,17 +103,17 @@ struct SettingReader {
 
     /// Notes a value that breaks a rule between settings.
     mutating func refuse(_ name: String, value: String? = nil, because reason: String) {
-        problems.append(.refused(name, value: value, because: reason))
+        problems.append(.refused(catalogue.declaration(name), value: value, because: reason))
     }
 
     /// Notes a value that only its user can judge.
     mutating func malformed(_ name: String, value: String, expected: String) {
-        problems.append(.malformed(SettingTable.declaration(name), value: value, expected: expected))
+        problems.append(.malformed(catalogue.declaration(name), value: value, expected: expected))
     }
 
     /// Records the value that a computed default came to.
     mutating func show(_ name: String, _ value: String?, _ origin: SettingOrigin = .fallback) {
-        effective[name] = EffectiveSetting(declaration: SettingTable.declaration(name), value: value, origin: origin)
+        effective[name] = EffectiveSetting(declaration: catalogue.declaration(name), value: value, origin: origin)
     }
 
     private func written(_ declaration: SettingDeclaration) -> (value: String, origin: SettingOrigin)? {

@@ -1,13 +1,13 @@
 /// The settings as text for people: for `--help`, and for the reference page.
 enum SettingReference {
-    /// All settings for `serve --help`.
-    static var help: String {
+    /// All settings for the command's `--help`.
+    static func help(_ catalogue: SettingCatalogue = .router) -> String {
         var lines = [
             "Every setting is an environment variable and a flag; the flag wins. An empty value counts as not set.", "",
         ]
-        for group in SettingGroup.allCases {
+        for (group, declarations) in groups(catalogue) {
             lines.append(group.rawValue.uppercased() + ":")
-            for declaration in SettingTable.all where declaration.group == group {
+            for declaration in declarations {
                 let fallback = declaration.shownFallback
                 let flags = [declaration.alias, declaration.flag].compactMap { $0 }.joined(separator: ", ")
                 lines.append("  \(flags), \(declaration.name)")
@@ -37,9 +37,32 @@ enum SettingReference {
             current.
 
             """
-        for group in SettingGroup.allCases {
+        text += tables(.router)
+        text += """
+
+            # The Cloudflare operator
+
+            `opencode-router cloudflare-operator` takes these, in the same way and with the same checks;
+            [cloudflare-operator.md](cloudflare-operator.md) tells what they are for.
+
+            """
+        return text + tables(.cloudflareOperator)
+    }
+
+    /// The groups that a command has settings in.
+    private static func groups(_ catalogue: SettingCatalogue) -> [(SettingGroup, [SettingDeclaration])] {
+        SettingGroup.allCases.compactMap { group in
+            let declarations = catalogue.all.filter { $0.group == group }
+            return declarations.isEmpty ? nil : (group, declarations)
+        }
+    }
+
+    /// A table for each group.
+    private static func tables(_ catalogue: SettingCatalogue) -> String {
+        var text = ""
+        for (group, declarations) in groups(catalogue) {
             text += "\n## \(group.rawValue)\n\n| variable | default | meaning |\n|---|---|---|\n"
-            for declaration in SettingTable.all where declaration.group == group {
+            for declaration in declarations {
                 let fallback =
                     declaration.fallbackNote ?? declaration.fallback.map { $0.isEmpty ? "empty" : "`\($0)`" }
                     ?? "not set"

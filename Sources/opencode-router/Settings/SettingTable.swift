@@ -1,24 +1,16 @@
 /// Every setting of the router, declared once.
 enum SettingTable {
     /// All settings with the file variants of secrets, in the order in which they are printed.
-    static let all: [SettingDeclaration] = rows.flatMap { row in [row] + (row.fileVariant.map { [$0] } ?? []) }
+    static var all: [SettingDeclaration] { SettingCatalogue.router.all }
 
     /// The settings that nothing acts on yet.
     static let pending: [SettingDeclaration] = all.filter(\.isPending)
 
-    /// The declaration with this name; asking for one that does not exist is a mistake in this program.
-    static func declaration(_ name: String) -> SettingDeclaration {
-        guard let found = byName[name] else { preconditionFailure("no setting is called \(name)") }
-        return found
-    }
-
-    private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
-
-    private static let rows: [SettingDeclaration] =
+    static let rows: [SettingDeclaration] =
         listeners + hosts + identity + repositories + sessions + local + kubernetes + files + operations + limits
         + development
 
-    private static let port = SettingKind.integer(0...65535)
+    static let port = SettingKind.integer(0...65535)
     private static let count = SettingKind.integer(0...Int.max)
     private static let positive = SettingKind.integer(1...Int.max)
     private static let amount = SettingKind.number(0...Double.infinity)
