@@ -41,9 +41,11 @@ enum Sample {
 
 @Suite("Hosts of sessions")
 struct SessionHostsTests {
-    @Test("Reading is the inverse of writing", arguments: [SessionHost.Kind.agent, .attach, .port(5173)])
+    @Test("Reading is the inverse of writing", arguments: [SessionHost.Kind.agent, .attach, .editor, .port(5173)])
     func roundTrip(kind: SessionHost.Kind) {
-        for hosts in [Sample.hosts, SessionHosts(domain: "example.com", suffix: "", attachPrefix: "attach-")] {
+        for suffix in ["-oc", ""] {
+            let hosts = SessionHosts(
+                domain: "example.com", suffix: suffix, attachPrefix: "attach-", editorPrefix: "editor-")
             let host = SessionHost(Sample.one, kind)
             #expect(hosts.host(named: hosts.name(of: host)) == host)
         }
@@ -56,7 +58,8 @@ struct SessionHostsTests {
             "a1b2c3d4e5f6-oc.example.org", "a1b2c3d4e5f6-oc.example.com.", "a1b2c3d4e5f6-ocexample.com",
             "x.a1b2c3d4e5f6-oc.example.com", "05173-a1b2c3d4e5f6-oc.example.com", "80-a1b2c3d4e5f6-oc.example.com",
             "70000-a1b2c3d4e5f6-oc.example.com", "+5173-a1b2c3d4e5f6-oc.example.com", "-a1b2c3d4e5f6-oc.example.com",
-            "attach--a1b2c3d4e5f6-oc.example.com", "*.example.com", "www.example.com", "example.com", "",
+            "attach--a1b2c3d4e5f6-oc.example.com", "editor-a1b2c3d4e5f6-oc.example.com", "*.example.com",
+            "www.example.com", "example.com", "",
         ])
     func others(name: String) {
         #expect(Sample.hosts.host(named: name) == nil)

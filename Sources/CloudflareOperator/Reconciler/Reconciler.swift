@@ -44,9 +44,7 @@ package struct Reconciler: Sendable {
     /// The hosts that must be reachable now.
     package func wantedHosts(_ sessions: [SessionID: SessionFacts]) -> [SessionHost] {
         guard !isWildcard else { return [] }
-        return sessions.filter(\.value.isRunning).flatMap { id, facts in
-            [SessionHost(id, .agent), SessionHost(id, .attach)] + facts.ports.map { SessionHost(id, .port($0)) }
-        }
+        return sessions.filter(\.value.isRunning).flatMap { id, facts in hosts.all(of: id, ports: facts.ports) }
     }
 
     // MARK: DNS

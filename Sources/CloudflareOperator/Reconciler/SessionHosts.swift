@@ -7,6 +7,8 @@ package struct SessionHost: Hashable, Sendable {
         case agent
         /// `opencode attach`, by password.
         case attach
+        /// The editor beside the agent.
+        case editor
         /// A server that the session started.
         case port(Int)
     }
@@ -30,11 +32,20 @@ package struct SessionHosts: Hashable, Sendable {
     package let suffix: String
     /// Not empty, and no number with a hyphen.
     package let attachPrefix: String
+    /// Like `attachPrefix`, and another one; nil: editors have no hosts.
+    package let editorPrefix: String?
 
-    package init(domain: String, suffix: String, attachPrefix: String) {
+    package init(domain: String, suffix: String, attachPrefix: String, editorPrefix: String? = nil) {
         self.domain = domain
         self.suffix = suffix
         self.attachPrefix = attachPrefix
+        self.editorPrefix = editorPrefix
+    }
+
+    /// The hosts of a session whose servers listen on these ports.
+    package func all(of session: SessionID, ports: Set<Int>) -> [SessionHost] {
+        let fixed: [SessionHost.Kind] = [.agent, .attach] + (editorPrefix == nil ? [] : [.editor])
+        return (fixed + ports.map(SessionHost.Kind.port)).map { SessionHost(session, $0) }
     }
 
     /// The name that takes every host below the domain.
@@ -46,6 +57,7 @@ package struct SessionHosts: Hashable, Sendable {
         return switch host.kind {
         case .agent: own
         case .attach: attachPrefix + own
+        case .editor: (editorPrefix ?? "") + own
         case .port(let port): "\(port)-\(own)"
         }
     }
@@ -70,6 +82,8 @@ package struct SessionHosts: Hashable, Sendable {
             kind = .agent
         } else if prefix == attachPrefix {
             kind = .attach
+        } else if let editorPrefix, prefix == editorPrefix {
+            kind = .editor
         } else if prefix.last == "-", let port = Int(prefix.dropLast()), (1024...65535).contains(port) {
             kind = .port(port)
         } else {

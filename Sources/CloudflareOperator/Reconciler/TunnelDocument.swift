@@ -30,7 +30,7 @@ package struct TunnelRule: Hashable, Sendable {
     }
 
     /// Whether it takes all hosts and paths, as the last rule must.
-    var isCatchAll: Bool { takesEveryPath && (hostname ?? "").isEmpty || hostname == "*" && takesEveryPath }
+    var isCatchAll: Bool { takesEveryPath && ["", "*"].contains(hostname ?? "") }
 
     /// Whether two rules say the same as far as we read them; a server may add members.
     func says(_ other: TunnelRule) -> Bool {

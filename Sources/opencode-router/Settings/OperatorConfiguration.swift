@@ -75,16 +75,16 @@ struct OperatorConfiguration: Sendable {
         let domain = (reader.required("DOMAIN", "the base domain of the session hosts") ?? "").lowercased()
         if domain.contains(":") { reader.malformed("DOMAIN", value: domain, expected: "a DNS name without a port") }
         let suffix = (reader.text("ROUTE_SUFFIX") ?? "").lowercased()
-        let prefix = (reader.text("ATTACH_ROUTE_PREFIX") ?? "").lowercased()
-        if prefix.isEmpty || prefix.hasPrefix("-") || Int(prefix.prefix { $0 != "-" }) != nil {
-            reader.malformed(
-                "ATTACH_ROUTE_PREFIX", value: prefix, expected: "a prefix that starts with a letter, such as attach-")
+        let attach = reader.prefix("ATTACH_ROUTE_PREFIX") ?? ""
+        let editor = reader.prefix("EDITOR_ROUTE_PREFIX")
+        if attach == editor {
+            reader.refuse("EDITOR_ROUTE_PREFIX", value: editor, because: "must differ from ATTACH_ROUTE_PREFIX")
         }
-        if prefix.count + 12 + suffix.count > 63 {
+        if max(attach.count, editor?.count ?? 0) + 12 + suffix.count > 63 {
             reader.malformed(
                 "ROUTE_SUFFIX", value: suffix, expected: "a suffix with which a label has at most 63 letters")
         }
-        return SessionHosts(domain: domain, suffix: suffix, attachPrefix: prefix)
+        return SessionHosts(domain: domain, suffix: suffix, attachPrefix: attach, editorPrefix: editor)
     }
 
     private static func template(_ reader: inout SettingReader, _ watched: String) -> RouteTemplate {
@@ -150,6 +150,15 @@ extension SettingReader {
         let value = text(name)
         if value == nil, !isSet(name) { refuse(name, because: "not set; expected \(what)") }
         return value
+    }
+
+    /// What stands in front of a hash, in lower case; a number there would be a port.
+    fileprivate mutating func prefix(_ name: String) -> String? {
+        guard let prefix = text(name)?.lowercased(), !prefix.isEmpty else { return nil }
+        if prefix.first?.isLetter != true {
+            malformed(name, value: prefix, expected: "a prefix that starts with a letter, such as attach-")
+        }
+        return prefix
     }
 
     /// An id that becomes a part of a path.

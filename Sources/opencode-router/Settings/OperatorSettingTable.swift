@@ -18,6 +18,9 @@ enum OperatorSettingTable {
             "ROUTE_SUFFIX", .labelPart, .routes, default: "", "What follows the hash in a session host's first label."),
         .init("ATTACH_ROUTE_PREFIX", .labelPart, .routes, default: "attach-", "Prefix of attach hosts."),
         .init(
+            "EDITOR_ROUTE_PREFIX", .labelPart, .routes, note: "editors have no hosts",
+            "Prefix of editors' hosts, as the router has it."),
+        .init(
             "WILDCARD", .boolean, .routes, default: "false",
             "Keep one record and one tunnel rule for *.DOMAIN, and nothing per session. Recommended."),
         .init(
