@@ -49,9 +49,9 @@ enum ManualPage {
             prints the settings in force and every problem at once.
 
             """
-        for group in SettingGroup.allCases {
+        for (group, declarations) in SettingReference.groups(.router) {
             page += ".Ss \(group.rawValue)\n.Bl -tag -width Ds\n"
-            for declaration in SettingTable.all where declaration.group == group {
+            for declaration in declarations {
                 page += ".It Fl Fl \(escaped(String(declaration.flag.dropFirst(2)))) , Ev \(declaration.name)\n"
                 page += prose(declaration.meaning)
                 page += prose("Expected: \(declaration.kind.accepted).")

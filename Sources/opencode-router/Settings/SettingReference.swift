@@ -50,7 +50,7 @@ enum SettingReference {
     }
 
     /// The groups that a command has settings in.
-    private static func groups(_ catalogue: SettingCatalogue) -> [(SettingGroup, [SettingDeclaration])] {
+    static func groups(_ catalogue: SettingCatalogue) -> [(SettingGroup, [SettingDeclaration])] {
         SettingGroup.allCases.compactMap { group in
             let declarations = catalogue.all.filter { $0.group == group }
             return declarations.isEmpty ? nil : (group, declarations)
