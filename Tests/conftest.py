@@ -84,8 +84,7 @@ def start_in(start_router):
     def start(cluster, **settings):
         return start_router(
             SESSION_RUNTIME="kubernetes", KUBECONFIG=cluster.kubeconfig(), OPENCODE_IMAGE="registry.test/opencode:1",
-            OPENCODE_NAMESPACE="opencode", AGENT_COMMAND=None, STATE_DIR=None,
-            MAX_REQUESTS_PER_SECOND_PER_USER=100000, **settings)
+            OPENCODE_NAMESPACE="opencode", AGENT_COMMAND=None, STATE_DIR=None, **settings)
 
     return start
 

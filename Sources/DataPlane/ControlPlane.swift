@@ -66,6 +66,8 @@ package protocol ControlPlane: Sendable {
     func respond(to request: ControlRequest) async -> ControlResponse
     /// The owner has opened a sleeping session's page: start it. Called for every such navigation; must be idempotent.
     func wake(session id: UInt64, for email: String, requestID: String)
+    /// An identity that this process may not have met before asks for something; for the audit log. May be told twice.
+    func met(email: String, peer: String, requestID: String)
     /// Somebody was refused; for the audit log.
     func denied(_ denial: Denial)
 }

@@ -27,6 +27,11 @@ package struct DataPlaneSettings: Sendable {
     package var connectionsPerWorker = 10_000
     /// Client connections that one address may hold on one worker, the trusted proxies aside; 0: no limit.
     package var connectionsPerPeer = 0
+    /// What one identity may ask of all hosts together; also what one peer may ask without proving anybody. Zero is no
+    /// limit.
+    package var requestsPerSecond = 256
+    /// Event streams of sessions that one identity may hold.
+    package var streamsPerIdentity = 64
     package var requestLineLimit = 8 << 10
     package var requestHeadLimit = 64 << 10
     package var requestFieldLimit = 200

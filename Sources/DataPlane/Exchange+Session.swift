@@ -16,6 +16,8 @@ extension Exchange {
         case stale
         case upstream(UpstreamFault)
         case malformedAnswer(WireError)
+        /// The answer is an event stream, and its user has too many of those.
+        case tooManyStreams
     }
 
     /// Carries the request to a session's agent (`port` nil) or to another of its ports.
@@ -221,6 +223,7 @@ extension Exchange {
                     hasHead = true
                     moved = true
                     if response.upgrade == .webSocket { return true }
+                    if answersEventStream, !takeStreamPlace() { throw .tooManyStreams }
                     let mayKeepAlive = !worker.isDraining && !uploadAbandoned
                     let delivery = ResponseDelivery(of: response, to: request, mayKeepAlive: mayKeepAlive)
                     keepsClient = delivery.keepAlive
@@ -336,13 +339,17 @@ extension Exchange {
         write(ResponseDelivery(framing: .none, keepAlive: true), from: bytes)
     }
 
+    /// Whether the head in `fromUpstream` begins an event stream.
+    private var answersEventStream: Bool {
+        guard let type = response.first(.contentType), let buffer = fromUpstream else { return false }
+        return starts(type.value.bytes(in: buffer.bytes), with: "text/event-stream")
+    }
+
     private func writeAnswerHead(_ delivery: ResponseDelivery) {
         let buffer = fromUpstream!
         let bytes = UnsafeRawBufferPointer(rebasing: buffer.bytes[..<response.byteCount])
         write(delivery, from: bytes)
-        if let type = response.first(.contentType), starts(type.value.bytes(in: bytes), with: "text/event-stream") {
-            beginEventStream()
-        }
+        if answersEventStream { beginEventStream() }
         buffer.consume(response.byteCount)
         status = response.status
         answeredAt = ClockText.microseconds()
@@ -396,6 +403,9 @@ extension Exchange {
         case .upstream(let fault):
             worker.telemetry.upstreamFault(fault)
             refusal = .badGateway
+        case .tooManyStreams:
+            worker.telemetry.refusal(Refusal.tooManyStreams.reason)
+            refusal = .tooManyStreams
         case .malformedAnswer(let error):
             worker.telemetry.upstreamFault(error == .headTooLarge ? .headTooLarge : .malformed)
             refusal = .invalidAnswer

@@ -44,6 +44,10 @@ final class Exchange {
     var status = 0
     /// Whether the answer is an event stream, whose length says nothing about speed.
     private(set) var isEventStream = false
+    /// Whose account the request is counted on; nil if nobody was identified.
+    private var account: Accounts.Number?
+    /// Whether the account counts the answer as one of its event streams.
+    private var holdsStream = false
     /// What the access log tells of the request; nil without one.
     var accessDetails: AccessDetails?
 
@@ -69,6 +73,9 @@ final class Exchange {
         status = 0
         if isEventStream { worker.telemetry.adjust(.streams, by: -1) }
         isEventStream = false
+        if holdsStream, let account { worker.people.giveBackStream(account) }
+        holdsStream = false
+        account = nil
         accessDetails = nil
         startedAt = 0
         answeredAt = 0
@@ -112,6 +119,12 @@ final class Exchange {
         let table = worker.table
         let buffer = connection.input!
         let (route, decision) = decide(table, buffer.bytes, connection)
+        if let refusal = charge(decision, connection, buffer.bytes) {
+            worker.telemetry.refusal(refusal.reason)
+            let ending = await refuse(refusal, on: connection, isAPI: route.isAPI)
+            record(.refusal)
+            return ending
+        }
         switch decision {
         case .refused(let refused, let who, let isAudited):
             noteAccess(who, buffer.bytes)
@@ -149,6 +162,43 @@ final class Exchange {
             record(kind)
             return ending
         }
+    }
+
+    /// Counts the request on the account of whoever asks, whatever becomes of it; a refusal if that asks too fast.
+    ///
+    /// A proven ingress speaks for everybody, so its address is not counted: only peers that claim and prove nothing are,
+    /// which also bounds the audit lines that they cause.
+    private func charge(
+        _ decision: Gatekeeper.Decision, _ connection: Connection, _ bytes: UnsafeRawBufferPointer
+    ) -> Refusal? {
+        let who: Identification
+        switch decision {
+        case .admitted(let admitted): who = admitted
+        case .refused(_, let refused, _): who = refused
+        }
+        switch who {
+        case .header, .development:
+            guard let number = worker.gatekeeper.account(who, in: bytes) else { return nil }
+            account = number
+            if worker.people.meets(number), let email = worker.gatekeeper.email(who, in: bytes) {
+                worker.control.met(email: email, peer: connection.peer.description, requestID: requestID.text)
+            }
+            return worker.people.admits(number, at: startedAt) ? nil : .tooFast
+        case .refused(let reason) where reason != .missing:
+            var hasher = Hasher()
+            hasher.combine(connection.peer)
+            let number = Accounts.Number(digest: UInt64(truncatingIfNeeded: Int64(hasher.finalize())))
+            return worker.strangers.admits(number, at: startedAt) ? nil : .tooFast
+        case .refused, .unnamed: return nil
+        }
+    }
+
+    /// Counts the session's answer among the caller's event streams until the exchange is reset; false if those are too
+    /// many already.
+    func takeStreamPlace() -> Bool {
+        guard let account, !holdsStream else { return true }
+        holdsStream = worker.people.takeStream(account)
+        return holdsStream
     }
 
     /// Counts this answer as an open event stream until the exchange is reset.

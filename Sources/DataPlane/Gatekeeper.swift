@@ -67,6 +67,11 @@ struct Gatekeeper: ~Copyable {
         }
     }
 
+    /// Under which number the caller is counted; nil if nobody was identified.
+    func account(_ who: Identification, in buffer: UnsafeRawBufferPointer) -> Accounts.Number? {
+        identity.digest(who, in: buffer).map(Accounts.Number.init(digest:))
+    }
+
     /// The caller's normalised address; nil if nobody was identified.
     func email(_ who: Identification, in buffer: UnsafeRawBufferPointer) -> String? {
         identity.email(who, in: buffer)

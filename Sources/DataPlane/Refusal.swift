@@ -26,7 +26,7 @@ struct Refusal: Error {
         case 413: .bodyTooLarge
         case 414, 431: .headTooLarge
         case 421: .misdirected
-        case 429: .rateLimited
+        case 429: code == Self.tooManyStreams.code ? .tooManyStreams : .rateLimited
         default: code == "session_not_ready" ? .notReady : .exhausted
         }
     }
@@ -50,6 +50,12 @@ struct Refusal: Error {
     static let starting = Refusal(
         status: 503, code: "starting", sentence: "The gateway has just started and does not know the sessions yet.",
         retryAfterSeconds: 1)
+    static let tooFast = Refusal(
+        status: 429, code: "too_many_requests", sentence: "You ask faster than this installation allows. Wait a second.",
+        retryAfterSeconds: 1)
+    static let tooManyStreams = Refusal(
+        status: 429, code: "too_many_streams",
+        sentence: "You have too many event streams open. Close a tab and try again.", retryAfterSeconds: 5)
     static let tooLarge = Refusal(
         status: 413, code: "body_too_large", sentence: "The request's body is larger than the API accepts.",
         closes: true)

@@ -16,6 +16,10 @@ final class Worker {
     let settings: DataPlaneSettings
     let control: any ControlPlane
     let gatekeeper: Gatekeeper
+    /// What each identity asks; shared by all workers.
+    let people: Accounts
+    /// What each peer asks without proving an identity; shared by all workers.
+    let strangers: Accounts
     let pool: UpstreamPool
     let rewrites: Rewrites
     let telemetry: WorkerTelemetry
@@ -36,14 +40,16 @@ final class Worker {
     private var listeners: [Listener] = []
 
     init(
-        loop: Loop, settings: DataPlaneSettings, table: RouteTable, control: any ControlPlane,
-        telemetry: WorkerTelemetry
+        loop: Loop, settings: DataPlaneSettings, table: RouteTable, control: any ControlPlane, people: Accounts,
+        strangers: Accounts, telemetry: WorkerTelemetry
     ) {
         self.loop = loop
         executor = loop.executor
         self.settings = settings
         self.control = control
         self.table = table
+        self.people = people
+        self.strangers = strangers
         self.telemetry = telemetry
         gatekeeper = Gatekeeper(settings)
         peers = PeerQuota(limit: settings.connectionsPerPeer, exempt: settings.identity.isTrustedProxy)

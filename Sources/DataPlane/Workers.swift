@@ -32,13 +32,16 @@ package final class Workers: Sendable {
         let telemetry = (0..<max(1, settings.workers)).map { _ in
             WorkerTelemetry(accessLog: settings.accessLog ? AccessRing() : nil)
         }
+        let people = Accounts(requestsPerSecond: settings.requestsPerSecond, streams: settings.streamsPerIdentity)
+        let strangers = Accounts(requestsPerSecond: settings.requestsPerSecond, streams: 0)
         for number in 0..<max(1, settings.workers) {
             let loop = try Loop(name: "worker-\(number)")
             let wanted = addresses
             let result: Result<(LoopBound<Worker>, [SocketAddress]), IOError> = await loop.perform { loop in
                 do throws(IOError) {
                     let worker = Worker(
-                        loop: loop, settings: settings, table: table, control: control, telemetry: telemetry[number])
+                        loop: loop, settings: settings, table: table, control: control, people: people,
+                        strangers: strangers, telemetry: telemetry[number])
                     let box = LoopBound(worker)
                     var bound: [SocketAddress] = []
                     for (entry, address) in zip(entries, wanted) {

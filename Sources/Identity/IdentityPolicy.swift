@@ -99,6 +99,26 @@ package struct IdentityPolicy: Sendable {
         }
     }
 
+    /// A number for the asker's normalised address that nobody outside this process can compute, for counting without
+    /// keeping addresses; nil for a refused request.
+    package func digest(_ identification: Identification, in buffer: UnsafeRawBufferPointer) -> UInt64? {
+        // Keyed anew by every process.
+        var hasher = Hasher()
+        switch identification {
+        case .header(let range):
+            let address = range.bytes(in: buffer)
+            withUnsafeTemporaryAllocation(byteCount: address.count, alignment: 1) { lowered in
+                for index in 0..<address.count { lowered[index] = Bytes.lowered(address[index]) }
+                hasher.combine(bytes: UnsafeRawBufferPointer(lowered))
+            }
+        case .development:
+            guard let developer else { return nil }
+            developer.withUnsafeBytes { hasher.combine(bytes: $0) }
+        case .refused, .unnamed: return nil
+        }
+        return UInt64(truncatingIfNeeded: Int64(hasher.finalize()))
+    }
+
     /// Why peer and key do not prove that the proxy is talking; nil when they do.
     private func refusal(
         of peer: PeerAddress, secret: ByteRange?, in buffer: UnsafeRawBufferPointer

@@ -21,8 +21,6 @@ package struct APISettings: Sendable {
     package var ports: PortPolicy
     /// Event streams that one identity may hold.
     package var maximumStreams: Int
-    /// Requests to the API that one identity may make per second; zero is no limit.
-    package var requestsPerSecond: Int
     /// Value of X-Admin-Secret that opens the admin endpoints (ADMIN_SECRET).
     package var adminSecret: String?
     /// So often an event stream says that it lives.
@@ -37,7 +35,6 @@ package struct APISettings: Sendable {
         attachDomain: String? = nil, repositories: RepositoryURLPolicy = RepositoryURLPolicy(),
         limits: SessionLimits = SessionLimits(), idle: IdleSettings = IdleSettings(),
         ports: PortPolicy = PortPolicy(), maximumStreams: Int = 64,
-        requestsPerSecond: Int = 256,
         adminSecret: String? = nil, pingInterval: Duration = .seconds(15), settleTime: Duration = .seconds(2),
         agentDirectory: @escaping @Sendable (Session) -> String? = { _ in "/home/opencode/repo" }
     ) {
@@ -52,7 +49,6 @@ package struct APISettings: Sendable {
         self.idle = idle
         self.ports = ports
         self.maximumStreams = maximumStreams
-        self.requestsPerSecond = requestsPerSecond
         self.adminSecret = adminSecret
         self.pingInterval = pingInterval
         self.settleTime = settleTime

@@ -21,7 +21,6 @@ package struct RouterAPI: Sendable {
     let presenter: SessionPresenter
     let starts = Starts()
     let streams: StreamLimiter
-    private let requests: RateLimiter
     /// What one session's pod may ask per second, and how often one peer may be told that its secret is wrong.
     let podRequests = RateLimiter(rate: 64)
     let podFailures = RateLimiter(rate: 8)
@@ -53,7 +52,6 @@ package struct RouterAPI: Sendable {
         self.audit = AuditLog(logger: audit)
         presenter = SessionPresenter(settings: settings)
         streams = StreamLimiter(limit: settings.maximumStreams)
-        requests = RateLimiter(rate: settings.requestsPerSecond)
     }
 
     /// Answers one request; every failure is an answer, too.
@@ -92,7 +90,6 @@ package struct RouterAPI: Sendable {
         default: break
         }
         guard let caller = request.caller else { throw .signInRequired }
-        guard requests.admits(caller.email, at: uptime) else { throw .tooManyRequests }
         switch operation {
         case .version: return .json(["name": "opencode-router", "version": .string(settings.version)])
         case .me: return me(caller)

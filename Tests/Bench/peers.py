@@ -128,6 +128,8 @@ class Ours:
             "PORT": str(self.port), "ATTACH_PORT": str(self.port), "METRICS_PORT": str(self.metrics),
             "POD_PORT": str(free_port()), "WORKERS": "1", "STATE_DIR": str(folder / "state"),
             "AUTH_SECRET": SECRET, "DEV_ROUTES": json.dumps(routes), "MAX_CONNECTIONS_PER_WORKER": "20000",
+            # One user makes all the load.
+            "MAX_REQUESTS_PER_SECOND_PER_USER": "1000000", "MAX_STREAMS_PER_USER": "100000",
             "PUBLIC_DIR": str(ROOT / "Public"), "RESOURCES_DIR": str(ROOT / "Resources"), "LOG_LEVEL": "warning",
         }
         self.process = Process([*under, str(binary), "serve"], folder / "router.log", environment)

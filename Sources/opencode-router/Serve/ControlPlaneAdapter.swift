@@ -11,6 +11,7 @@ final class ControlPlaneAdapter: ControlPlane {
     private let api = Mutex<RouterAPI?>(nil)
     private let admins: Set<String>
     private let audit: Logger
+    private let known = Mutex(KnownIdentities())
 
     init(admins: [String], audit: Logger) {
         self.admins = Set(admins.map { $0.lowercased() })
@@ -85,6 +86,12 @@ final class ControlPlaneAdapter: ControlPlane {
         Task.detached { await api.wake(SessionID(rawValue: id), for: email, requestID: requestID) }
     }
 
+    func met(email: String, peer: String, requestID: String) {
+        guard known.withLock({ $0.add(email) }) else { return }
+        audit.notice(
+            "identity first seen", metadata: ["email": "\(email)", "peer": "\(peer)", "request": "\(requestID)"])
+    }
+
     func denied(_ denial: Denial) {
         audit.info(
             "access denied",
@@ -93,5 +100,18 @@ final class ControlPlaneAdapter: ControlPlane {
                 "session": "\(denial.session.map { SessionID(rawValue: $0).description } ?? "-")",
                 "request": "\(denial.requestID)",
             ])
+    }
+}
+
+/// Who was met since the process began, for one audit line each; so many are remembered that repeated lines are rare.
+private struct KnownIdentities {
+    private static let limit = 65536
+
+    private var emails: Set<String> = []
+
+    /// Whether the address is new; once the set is full it begins anew, and lines repeat.
+    mutating func add(_ email: String) -> Bool {
+        if emails.count >= Self.limit { emails.removeAll() }
+        return emails.insert(email).inserted
     }
 }

@@ -240,7 +240,6 @@ enum Server {
                 runningTotal: settings.sessions.runningInTotal ?? 0),
             idle: idleSettings(settings.sessions), ports: PortPolicy(denied: RoutingSettings.sidecarPorts),
             maximumStreams: settings.limits.streamsPerUser,
-            requestsPerSecond: settings.limits.requestsPerSecondPerUser,
             adminSecret: settings.identity.adminSecret, agentDirectory: parts.agentDirectory)
     }
 
@@ -337,6 +336,8 @@ extension DataPlaneSettings {
     /// The limits of the settings, in the byte path's units.
     mutating func apply(_ limits: Settings.LimitSettings) {
         connectionsPerWorker = limits.connectionsPerWorker
+        requestsPerSecond = limits.requestsPerSecondPerUser
+        streamsPerIdentity = limits.streamsPerUser
         requestLineLimit = limits.requestLineBytes
         requestHeadLimit = limits.requestHeadBytes
         requestFieldLimit = limits.requestFields

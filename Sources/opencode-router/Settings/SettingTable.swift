@@ -237,12 +237,11 @@ enum SettingTable {
         .init(
             "MIN_BODY_WINDOW_SECONDS", .integer(1...3600), .limits, default: "30",
             "Time over which MIN_BODY_BYTES_PER_SECOND is measured."),
-        .init(
-            "MAX_STREAMS_PER_USER", positive, .limits, default: "64", "Event streams of the API that one user may hold."
-        ),
+            "MAX_STREAMS_PER_USER", positive, .limits, default: "64",
+            "Event streams that one user may hold: of the API, and of all sessions."),
         .init(
             "MAX_REQUESTS_PER_SECOND_PER_USER", positive, .limits, default: "256",
-            "Requests to the API that one user may make in a second."),
+            "Requests that one user may make in a second: picker, API and sessions together."),
     ]
 
     private static let development: [SettingDeclaration] = [

@@ -50,6 +50,8 @@ class Router:
             "METRICS_PORT": 0, "STATE_DIR": folder / "state", "PUBLIC_DIR": ROOT / "Public",
             "RESOURCES_DIR": ROOT / "Resources", "LOG_FORMAT": "json", "LOG_LEVEL": "debug",
             "SESSION_RUNTIME": "local", "ALLOWED_REPO_SCHEMES": "http,https", "ALLOW_PRIVATE_REPO_ADDRESSES": "true",
+            # Tests ask faster than people; those of the limit set it.
+            "MAX_REQUESTS_PER_SECOND_PER_USER": 100000,
             "AGENT_COMMAND": f"{binary()} demo-agent --hostname 127.0.0.1 --port {{port}}",
             **shim(), **settings,
         }
