@@ -15,6 +15,8 @@ final class Connection {
     let worker: Worker
     /// What was received and not used yet: a head, the start of a body, or the next requests of a pipeline.
     var input: IOBuffer?
+    /// What answers the present request.
+    private(set) var exchange: Exchange?
     /// Place in the worker's list.
     var index = 0
     /// Whether the connection waits for a request and may be closed without loss.
@@ -42,7 +44,9 @@ final class Connection {
             }
             isIdle = false
             let exchange = worker.takeExchange()
+            self.exchange = exchange
             let ending = await exchange.run(on: self)
+            self.exchange = nil
             worker.giveBack(exchange)
             isIdle = true
             switch ending {

@@ -64,6 +64,8 @@ package struct ControlResponse: Sendable {
 package protocol ControlPlane: Sendable {
     /// Answers a request to the API; cancelled when the client goes away.
     func respond(to request: ControlRequest) async -> ControlResponse
+    /// Whether a sign-in still holds; asked only if that was configured.
+    func confirm(_ signIn: SignIn) async -> SignInVerdict
     /// The owner has opened a sleeping session's page: start it. Called for every such navigation; must be idempotent.
     func wake(session id: UInt64, for email: String, requestID: String)
     /// An identity that this process may not have met before asks for something; for the audit log. May be told twice.

@@ -24,6 +24,8 @@ package struct DataPlaneSettings: Sendable {
     package var accessLog = false
     /// Whether the access log also tells who asked.
     package var accessLogTellsWho = false
+    /// How sign-ins are asked about again; nil: the ingress has asked, and that is enough.
+    package var recheck: SignInRecheck?
     package var connectionsPerWorker = 10_000
     /// Client connections that one address may hold on one worker, the trusted proxies aside; 0: no limit.
     package var connectionsPerPeer = 0

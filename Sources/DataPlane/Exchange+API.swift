@@ -51,7 +51,7 @@ extension Exchange {
     }
 
     /// Waits for news from the control plane; false if the client has gone, or the time to drain is over.
-    private func waitForControl(on connection: Connection) async -> Bool {
+    func waitForControl(on connection: Connection) async -> Bool {
         releaseEmptyBuffers(of: connection)
         let stream = connection.stream
         stream.interest = .hangUp
@@ -59,7 +59,7 @@ extension Exchange {
         // A client that has ended its side may still read what comes at once; one that closed looks the same.
         let deadline = stream.isHungUp ? worker.executor.now.advanced(milliseconds: 250) : .never
         if await connection.waiter.wait(until: deadline) == .deadline { return false }
-        return !stream.isBroken && !worker.isPastDrain
+        return !stream.isBroken && !worker.isPastDrain && !isCutOff
     }
 
     private func deliver(_ response: ControlResponse, _ handoff: Handoff, on connection: Connection) async -> Ending {

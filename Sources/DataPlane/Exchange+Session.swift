@@ -32,6 +32,7 @@ extension Exchange {
         }
         let target = port.map(agent.atPort) ?? agent
         session.activity.touch(at: Int64(worker.executor.now.milliseconds))
+        self.session = session
         let isWritten =
             if let port {
                 writeRequest(worker.rewrites.request(toPort: port), nil, who, on: connection)
@@ -195,6 +196,8 @@ extension Exchange {
         responseScanner.reset()
         download.begin(.none, writesChunks: false)
         while true {
+            // Half an answer must not look like a whole one, so it breaks off.
+            if isCutOff { throw .client }
             var moved = false
             if !uploadAbandoned, !upload.isFinished(toUpstream) {
                 do throws(RelayFailure) {
@@ -467,6 +470,7 @@ extension Exchange {
         }
         var rounds = 0
         while true {
+            if isCutOff { return sayGoodbye(.policyViolation, to: client) }
             var moved = false
             do throws(RelayFailure) {
                 if try upload.advance(from: client, &connection.input, to: stream, &toUpstream, on: worker.executor) {
@@ -502,13 +506,20 @@ extension Exchange {
             }
             if client.isBroken { return }
             _ = await connection.waiter.wait(until: .never)
-            if worker.isPastDrain {
-                // "Going away" (RFC 6455 §7.4.1); only where no frame is half sent.
-                if !download.isPending(fromUpstream, toClient) {
-                    _ = [0x88, 0x02, 0x03, 0xe9 as UInt8].withUnsafeBytes { client.send($0) }
-                }
-                return
-            }
+            if worker.isPastDrain { return sayGoodbye(.goingAway, to: client) }
         }
+    }
+
+    /// Why the gateway ends a WebSocket (RFC 6455 §7.4.1).
+    private enum Goodbye: UInt16 {
+        case goingAway = 1001
+        case policyViolation = 1008
+    }
+
+    /// Sends a close frame, where no other frame is half sent.
+    private func sayGoodbye(_ reason: Goodbye, to client: Stream) {
+        guard !download.isPending(fromUpstream, toClient) else { return }
+        let code = reason.rawValue
+        _ = [0x88, 0x02, UInt8(code >> 8), UInt8(code & 0xff)].withUnsafeBytes { client.send($0) }
     }
 }

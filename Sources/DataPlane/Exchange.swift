@@ -48,6 +48,14 @@ final class Exchange {
     private var account: Accounts.Number?
     /// Whether the account counts the answer as one of its event streams.
     private var holdsStream = false
+    /// What is asked about again while the answer lasts; nil if nothing is.
+    var signIn: SignIn?
+    var signInDue = Deadline.never
+    var signInQuestion: SignInQuestion?
+    /// The session that is being served.
+    var session: SessionRoute?
+    /// Whether what is being carried must end: its user may no longer see it.
+    var isCutOff = false
     /// What the access log tells of the request; nil without one.
     var accessDetails: AccessDetails?
 
@@ -76,6 +84,10 @@ final class Exchange {
         if holdsStream, let account { worker.people.giveBackStream(account) }
         holdsStream = false
         account = nil
+        signIn = nil
+        signInQuestion = nil
+        session = nil
+        isCutOff = false
         accessDetails = nil
         startedAt = 0
         answeredAt = 0
@@ -116,14 +128,26 @@ final class Exchange {
             record(.refusal)
             return ending
         }
-        let table = worker.table
+        var table = worker.table
         let buffer = connection.input!
-        let (route, decision) = decide(table, buffer.bytes, connection)
+        adoptRequestID(buffer.bytes)
+        var (route, decision) = decide(table, buffer.bytes, connection)
         if let refusal = charge(decision, connection, buffer.bytes) {
             worker.telemetry.refusal(refusal.reason)
             let ending = await refuse(refusal, on: connection, isAPI: route.isAPI)
             record(.refusal)
             return ending
+        }
+        if let recheck = worker.settings.recheck, case .admitted(let who) = decision, case .header = who {
+            do throws(Refusal) {
+                if try await confirmSignIn(who, under: recheck, on: connection) {
+                    // The session may have changed hands meanwhile.
+                    table = worker.table
+                    (route, decision) = decide(table, buffer.bytes, connection)
+                }
+            } catch {
+                decision = .refused(error, who, isAudited: error.status == 401)
+            }
         }
         switch decision {
         case .refused(let refused, let who, let isAudited):
@@ -219,14 +243,15 @@ final class Exchange {
         logAccess(kind, microseconds: duration)
     }
 
+    private func adoptRequestID(_ bytes: UnsafeRawBufferPointer) {
+        if let field = request.first(.xRequestID), requestID.adopt(field.value.bytes(in: bytes)) { return }
+        requestID.generate(&worker.requestIDs)
+    }
+
     /// Route and decision, without waiting: `bytes` stays what the head was parsed from.
     private func decide(
         _ table: RouteTable, _ bytes: UnsafeRawBufferPointer, _ connection: Connection
     ) -> (Route, Gatekeeper.Decision) {
-        if let field = request.first(.xRequestID), requestID.adopt(field.value.bytes(in: bytes)) {
-        } else {
-            requestID.generate(&worker.requestIDs)
-        }
         let route = table.route(request, in: bytes, entrance: connection.entrance)
         return (route, worker.gatekeeper.decide(route, request, in: bytes, peer: connection.peer))
     }

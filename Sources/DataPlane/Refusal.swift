@@ -56,6 +56,12 @@ struct Refusal: Error {
     static let tooManyStreams = Refusal(
         status: 429, code: "too_many_streams",
         sentence: "You have too many event streams open. Close a tab and try again.", retryAfterSeconds: 5)
+    static let signInEnded = Refusal(
+        status: 401, code: "sign_in_ended", sentence: "Your sign-in has ended: sign in again.")
+    static let signInUnconfirmed = Refusal(
+        status: 503, code: "sign_in_unconfirmed",
+        sentence: "Whether you are signed in could not be checked just now. Try again in a moment.",
+        retryAfterSeconds: 2)
     static let tooLarge = Refusal(
         status: 413, code: "body_too_large", sentence: "The request's body is larger than the API accepts.",
         closes: true)

@@ -23,6 +23,8 @@ final class Worker {
     let pool: UpstreamPool
     let rewrites: Rewrites
     let telemetry: WorkerTelemetry
+    /// What is known of sign-ins; nil unless they are asked about again.
+    var signIns: SignInCache?
     var table: RouteTable
     var clock = ClockText()
     var requestIDs = RequestIDSource()
@@ -53,6 +55,7 @@ final class Worker {
         self.telemetry = telemetry
         gatekeeper = Gatekeeper(settings)
         peers = PeerQuota(limit: settings.connectionsPerPeer, exempt: settings.identity.isTrustedProxy)
+        signIns = settings.recheck.map(SignInCache.init)
         pool = UpstreamPool(on: loop.executor, connectSeconds: settings.connectSeconds)
         rewrites = Rewrites(settings)
         executor.pipes.limit = settings.pipesPerWorker
@@ -149,6 +152,8 @@ final class Worker {
         guard table.generation > self.table.generation else { return }
         self.table = table
         sweep()
+        // Taking somebody's access away is a new table: what runs under an older one ends with it.
+        for connection in connections { connection.exchange?.recheckSession(in: table, on: connection) }
     }
 
     /// Stops accepting, and closes what is idle; what runs may finish.
@@ -165,9 +170,12 @@ final class Worker {
         for connection in connections { connection.waiter.wake() }
     }
 
-    /// Once a second: forget upstream connections that nobody needs.
+    /// Once a second: ask about sign-ins again, forget upstream connections that nobody needs.
     func tick() {
         sweep()
+        if let recheck = settings.recheck {
+            for connection in connections { connection.exchange?.recheckSignIn(under: recheck, on: connection) }
+        }
         telemetry.set(.clientConnections, connections.count)
         telemetry.set(.upstreamIdle, pool.idleCount)
         telemetry.set(.pipesInUse, executor.pipes.lent)

@@ -53,6 +53,22 @@ package struct CookiePolicy: Sendable {
         }
     }
 
+    /// The sign-in cookies alone, as the value of a Cookie field; empty if there are none.
+    package func signInCookies(_ head: borrowing RequestHead, in buffer: UnsafeRawBufferPointer) -> [UInt8] {
+        var cookies: [UInt8] = []
+        for index in 0..<head.fields.count {
+            let field = head.fields[index]
+            guard field.known == .cookie else { continue }
+            var names = CookieNames(field.value.bytes(in: buffer))
+            while let name = names.next() {
+                guard isSignIn(UnsafeRawBufferPointer(rebasing: names.bytes[name])) else { continue }
+                if !cookies.isEmpty { cookies.append(contentsOf: [0x3b, 0x20]) }
+                cookies.append(contentsOf: names.bytes[name.lowerBound..<names.pairEnd])
+            }
+        }
+        return cookies
+    }
+
     private func isSignIn(_ name: UnsafeRawBufferPointer) -> Bool {
         for index in 0..<prefixes.count {
             let prefix = prefixes[index]
@@ -83,6 +99,8 @@ package struct CookiePolicy: Sendable {
 struct CookieNames {
     let bytes: UnsafeRawBufferPointer
     private var position = 0
+    /// Where the cookie of the last name ends, with its value.
+    private(set) var pairEnd = 0
 
     init(_ bytes: UnsafeRawBufferPointer) {
         self.bytes = bytes
@@ -102,6 +120,7 @@ struct CookieNames {
                 if named { end = position + 1 }
                 position += 1
             }
+            pairEnd = position
             position += 1
             while end > start, Self.isBlank(bytes[end - 1]) { end -= 1 }
             if start < end { return start..<end }

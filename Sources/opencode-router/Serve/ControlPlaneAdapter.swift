@@ -11,9 +11,11 @@ final class ControlPlaneAdapter: ControlPlane {
     private let api = Mutex<RouterAPI?>(nil)
     private let admins: Set<String>
     private let audit: Logger
+    private let signIns: SignInChecker?
     private let known = Mutex(KnownIdentities())
 
-    init(admins: [String], audit: Logger) {
+    init(admins: [String], audit: Logger, signIns: SignInChecker?) {
+        self.signIns = signIns
         self.admins = Set(admins.map { $0.lowercased() })
         self.audit = audit
     }
@@ -80,6 +82,8 @@ final class ControlPlaneAdapter: ControlPlane {
         }
         return ControlResponse(status: response.status.code, fields: fields, body: body)
     }
+
+    func confirm(_ signIn: SignIn) async -> SignInVerdict { await signIns?.ask(signIn) ?? .unknown }
 
     func wake(session id: UInt64, for email: String, requestID: String) {
         guard let api = api.withLock({ $0 }) else { return }

@@ -37,7 +37,12 @@ enum Server {
         let readiness = Readiness()
         let registry = MetricRegistry()
         let identity = try identityPolicy(settings, logger)
-        let control = ControlPlaneAdapter(admins: settings.identity.adminEmails, audit: Logger(label: "audit"))
+        var signIns: SignInChecker?
+        if let recheck = settings.identity.recheck {
+            signIns = try await SignInChecker(recheck.url, registry: registry)
+        }
+        let control = ControlPlaneAdapter(
+            admins: settings.identity.adminEmails, audit: Logger(label: "audit"), signIns: signIns)
         let routing = try routingSettings(settings)
         let clock = ContinuousClock()
         let started = clock.now
@@ -53,6 +58,7 @@ enum Server {
         planeSettings.workers = settings.listeners.workers
         planeSettings.accessLog = settings.operations.accessLog || settings.operations.debugHeaders
         planeSettings.accessLogTellsWho = settings.operations.debugHeaders
+        planeSettings.recheck = settings.identity.recheck.map { SignInRecheck(fresh: $0.fresh, stream: $0.stream) }
         planeSettings.apply(settings.limits)
         let fixed = FixedRoutes(settings.developmentRoutes)
         let plane: Workers

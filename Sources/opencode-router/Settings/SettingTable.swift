@@ -68,8 +68,14 @@ enum SettingTable {
             "AUTH_TRUST_ANY_PEER", .boolean, .identity, default: "false",
             "Believe the identity field from anybody who can connect. Only where the network itself is the proof."),
         .init(
-            "AUTH_RECHECK_URL", .url, .identity, pending: true,
-            "oauth2-proxy's /oauth2/auth, asked again while streams and WebSockets stay open."),
+            "AUTH_RECHECK_URL", .url, .identity,
+            "oauth2-proxy's /oauth2/auth, asked with a request's own sign-in cookies whether the sign-in still holds."),
+        .init(
+            "AUTH_RECHECK_SECONDS", .integer(1...3600), .identity, default: "30",
+            "So long an answer of AUTH_RECHECK_URL counts."),
+        .init(
+            "AUTH_RECHECK_STREAM_SECONDS", .integer(1...86400), .identity, default: "300",
+            "So often it is asked again while a stream or WebSocket stays open."),
         .init(
             "AUTH_COOKIE_PREFIXES", .list, .identity, default: "_oauth2",
             "Cookies whose names start so are kept from sessions."),

@@ -129,7 +129,9 @@ extension Settings.IdentitySettings {
         }
         secretField = reader.text("AUTH_SECRET_HEADER") ?? "X-Gateway-Key"
         trustsAnyPeer = reader.boolean("AUTH_TRUST_ANY_PEER")
-        recheckURL = reader.text("AUTH_RECHECK_URL")
+        let fresh = reader.integer("AUTH_RECHECK_SECONDS")
+        let stream = reader.integer("AUTH_RECHECK_STREAM_SECONDS")
+        recheck = reader.text("AUTH_RECHECK_URL").map { Recheck(url: $0, fresh: fresh, stream: stream) }
         cookiePrefixes = reader.items("AUTH_COOKIE_PREFIXES")
         tellsPods = reader.boolean("POD_IDENTITY")
         adminEmails = reader.items("ADMIN_EMAILS").map { $0.lowercased() }

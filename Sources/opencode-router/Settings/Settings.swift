@@ -53,6 +53,13 @@ struct Settings: Sendable {
     }
 
     struct IdentitySettings: Sendable {
+        /// Whom to ask whether a sign-in still holds; times in seconds.
+        struct Recheck: Sendable {
+            var url: String
+            var fresh: Int
+            var stream: Int
+        }
+
         /// How the ingress tells who somebody is.
         enum Mode: String, Sendable { case forwardAuth = "forward-auth", upstream }
         var mode: Mode
@@ -63,7 +70,7 @@ struct Settings: Sendable {
         var secrets: [String]
         var secretField: String
         var trustsAnyPeer: Bool
-        var recheckURL: String?
+        var recheck: Recheck?
         var cookiePrefixes: [String]
         var tellsPods: Bool
         var adminEmails: [String]
