@@ -51,7 +51,8 @@ struct Refusal: Error {
         status: 503, code: "starting", sentence: "The gateway has just started and does not know the sessions yet.",
         retryAfterSeconds: 1)
     static let tooFast = Refusal(
-        status: 429, code: "too_many_requests", sentence: "You ask faster than this installation allows. Wait a second.",
+        status: 429, code: "too_many_requests",
+        sentence: "You ask faster than this installation allows. Wait a second.",
         retryAfterSeconds: 1)
     static let tooManyStreams = Refusal(
         status: 429, code: "too_many_streams",

@@ -47,7 +47,8 @@ actor SignInChecker {
     private func send(_ signIn: SignIn) async -> SignInVerdict {
         var request = ClientRequest(.get, url)
         request.fields = [ClientField("Cookie", String(decoding: signIn.cookies, as: UTF8.self))]
-        request.timeouts = ClientTimeouts(connect: .seconds(2), head: .seconds(3), idle: .seconds(3), total: .seconds(5))
+        request.timeouts = ClientTimeouts(
+            connect: .seconds(2), head: .seconds(3), idle: .seconds(3), total: .seconds(5))
         let answer: ClientResponseHead
         do throws(HTTPClientError) {
             answer = try await client.collect(request, limit: 64 << 10).head

@@ -243,6 +243,7 @@ enum SettingTable {
         .init(
             "MIN_BODY_WINDOW_SECONDS", .integer(1...3600), .limits, default: "30",
             "Time over which MIN_BODY_BYTES_PER_SECOND is measured."),
+        .init(
             "MAX_STREAMS_PER_USER", positive, .limits, default: "64",
             "Event streams that one user may hold: of the API, and of all sessions."),
         .init(
