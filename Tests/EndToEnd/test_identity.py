@@ -1,5 +1,6 @@
 """Who is asking: only the ingress may say, and nobody gets what is another's."""
 
+import statistics
 import subprocess
 import time
 
@@ -157,12 +158,12 @@ def test_a_refusal_leaves_an_audit_line_with_the_answer_s_request_id(router, hos
     answer = router.request("GET", "/api/me", host, fields, email=BOB)
     assert answer.status >= 400
     end = time.monotonic() + 10
-    while not (lines := [line for line in router.lines() if line.get("logger") == "audit"
+    while not (lines := [line for line in router.lines() if line.get("message") == "access denied"
                          and line.get("request") == answer.fields["X-Request-Id"]]):
         assert time.monotonic() < end, router.lines()[-5:]
         time.sleep(0.02)
     [line] = lines
-    assert line["message"] == "access denied" and line["why"] == (why or answer.json()["code"]), line
+    assert line["logger"] == "audit" and line["why"] == (why or answer.json()["code"]), line
 
 
 @pytest.mark.parametrize("settings, names", [
@@ -181,3 +182,68 @@ def test_a_router_that_would_believe_too_much_does_not_start(tmp_path, settings,
     assert told.returncode != 0
     assert names in told.stderr + told.stdout
     assert SECRET not in told.stderr + told.stdout
+
+
+def test_a_foreign_session_takes_no_other_time_than_one_that_is_not_there(router, hers):
+    """Medians of requests in turn on one connection: whatever else the machine does falls on both alike."""
+    hosts = {"foreign": router.session_host(hers), "unknown": "000000000000-oc.example.test"}
+    taken = {name: [] for name in hosts}
+    fields = router.identity(BOB)
+    with router.connect() as connection:
+        for number in range(1000):
+            for name in sorted(hosts, reverse=number % 2):
+                began = time.perf_counter()
+                assert connection.request("GET", "/", hosts[name], fields).status == 404
+                taken[name].append(time.perf_counter() - began)
+    foreign, unknown = (statistics.median(taken[name]) for name in ("foreign", "unknown"))
+    # Asking anybody else about the session, the control side even, would cost more than half as much again.
+    assert max(foreign, unknown) < 1.5 * min(foreign, unknown), (foreign, unknown)
+
+
+def test_the_ingress_changes_its_key_without_a_gap(start_router, tmp_path):
+    keys = ["first-key-0123456789", "second-key-0123456789", "third-key-0123456789"]
+    file = tmp_path / "key"
+
+    def admitted(*held):
+        file.write_text("\n".join(held) + "\n")
+        router = start_router(DEV_EMAIL=None, AUTH_SECRET_FILE=file, ROUTER_DOMAIN="example.test")
+        statuses = [
+            router.request("GET", "/api/me", fields={"X-Gateway-Key": key, "X-Auth-Request-Email": ALICE}).status
+            for key in keys]
+        text = router.log_path.read_text()
+        router.stop()
+        assert not any(key in text for key in keys)
+        return [status == 200 for status in statuses]
+
+    assert admitted(keys[0]) == [True, False, False]
+    assert admitted(keys[0], keys[1]) == [True, True, False]
+    assert admitted(keys[1]) == [False, True, False]
+
+
+def test_what_somebody_does_to_a_session_is_an_audit_line_with_the_answer_s_request_id(router, repositories):
+    made = router.create(repositories.story, "feature/audited", email=ALICE)
+    path = f"/api/sessions/{made['hash']}"
+
+    def line_of(answer):
+        assert answer.status < 300, answer
+        end = time.monotonic() + 15
+        while not (lines := [line for line in router.lines() if line.get("logger") == "audit"
+                             and line.get("request") == answer.fields["X-Request-Id"]]):
+            assert time.monotonic() < end, "no audit line"
+            time.sleep(0.02)
+        [line] = lines
+        return line
+
+    created = [line for line in router.lines() if line.get("message") == "session created"
+               and line.get("session") == made["hash"]]
+    assert len(created) == 1 and created[0]["email"] == ALICE and created[0]["request"]
+    for method, what, message in [("POST", "/stop", "session stopped"), ("POST", "/resume", "session resumed"),
+                                  ("DELETE", "", "session deleted")]:
+        line = line_of(router.request(method, path + what, email=ALICE))
+        assert (line["message"], line["email"], line["session"]) == (message, ALICE, made["hash"])
+        if message == "session stopped":
+            router.wait_for_state(made["hash"], "stopped", email=ALICE)
+    fields = {"X-Gateway-Key": SECRET, "X-Admin-Secret": "admin-secret-0123456789"}
+    with router.connect() as connection:
+        everything = connection.request("GET", "/api/admin/sessions", router.host, fields)
+    assert line_of(everything)["message"] == "sessions of everybody listed"
