@@ -16,8 +16,8 @@ PAGES = sorted(file for file in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.m
                if not {".venv", "node_modules"} & set(file.parts))
 # What needs a cluster, a registry, another account, or runs for minutes; image and `make test` have tests of their own.
 ELSEWHERE = re.compile(
-    r"(perf |strip |stackcollapse|Tests/Bench/|make (run|test|image|release|bench|build)\b|kubectl |docker |pulumi |cd |cp |for |scripts/create-local-kubeconfig"
-    r"|KUBECONFIG=|--from-literal|\.venv/bin/)")
+    r"(make (run|test|image|release|bench|build)\b|kubectl |docker |pulumi |cd |cp |for |--from-literal|KUBECONFIG="
+    r"|scripts/create-local-kubeconfig|\.venv/bin/|Tests/Bench/|perf |strip |stackcollapse)")
 
 
 def blocks(kind):
