@@ -50,6 +50,14 @@ def agents():
 
 
 @pytest.fixture(scope="module")
+def dev_server():
+    """What listens on another port of the hostile session."""
+    server = agent()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
 def gateway(start_router, agents):
     routes = [{"hash": name, "email": "alice@example.com", "target": f"http://127.0.0.1:{server.port}"}
               for name, server in agents.items()]
@@ -208,6 +216,20 @@ def test_it_cannot_embed_a_sibling_or_the_picker(attack, element, target):
     }).then(() => true)""", [element, address])
     assert attack.statuses(address) in ([403], []), attack.answers
     assert attack.sibling_was_asked() == []
+
+
+def test_a_page_of_a_session_s_port_is_a_stranger_to_the_agent_and_to_the_picker(attack, dev_server, edge):
+    own_agent = attack.agents[HOSTILE]
+    attack.page.goto(f"https://{dev_server.port}-{HOSTILE}-oc.example.com:{edge.port}/")
+    assert attack.page.title() == "session"
+    own_agent.requests.clear()
+    for address in (f"{attack.own}/session", f"{attack.picker}/api/sessions"):
+        for options in ({}, {"mode": "no-cors"}, {"method": "POST", "mode": "no-cors", "body": "x"}):
+            assert fetched(attack, address, **options) in ("TypeError", "opaque 0"), (address, options)
+    assert websocket(attack, f"{attack.own}/pty/x/connect") == "refused"
+    assert own_agent.requests == [] and attack.sibling_was_asked() == []
+    assert set(attack.statuses(f"{attack.picker}/api/sessions")) <= {403}
+    assert "_oauth2" not in attack.run("document.cookie")
 
 
 def test_it_cannot_frame_the_picker(attack):
