@@ -42,8 +42,7 @@ final class ClientConnection {
                 let stream = try await connect(
                     to: address.socketAddress(port: key.origin.port), waiter: waiter, deadline: limit, on: executor)
                 guard let context else { return ClientConnection(key: key, waiter: waiter, transport: .plain(stream)) }
-                let tls = try await shakeHands(
-                    over: stream, context: context, host: key.origin.host, deadline: min(deadline, .after(timeout)))
+                let tls = try await shakeHands(over: stream, context: context, key, deadline: min(deadline, .after(timeout)))
                 return ClientConnection(key: key, waiter: waiter, transport: .encrypted(tls))
             } catch {
                 // Another address of the same server has the same certificate; only weather is worth another try.
@@ -72,13 +71,14 @@ final class ClientConnection {
     }
 
     private static func shakeHands(
-        over stream: LinuxIO.Stream, context: TLSClientContext, host: HTTPHost, deadline: Deadline
+        over stream: LinuxIO.Stream, context: TLSClientContext, _ key: ConnectionKey, deadline: Deadline
     ) async throws(HTTPClientError.Cause) -> TLSStream {
-        let name =
-            switch host {
+        let host =
+            switch key.origin.host {
             case .name(let name): name
             case .address(let address): address.description
             }
+        let name = key.tls?.serverName ?? host
         do {
             return try await TLSStream.connect(over: stream, context: context, serverName: name, deadline: deadline)
         } catch {

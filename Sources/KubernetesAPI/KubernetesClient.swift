@@ -1,25 +1,31 @@
 internal import FoundationEssentials
 package import HTTPClient
 
-/// Asks an API server, one request at a time; decides nothing and repeats nothing.
+/// Asks an API server, one request at a time; decides nothing, and repeats only what the server itself has put off.
 package struct KubernetesClient: Sendable {
     package let access: ClusterAccess
     package let namespace: String
     private let http: HTTPClient
-    /// Counts requests by verb and kind, for the budget of the byte path: zero.
-    private let count: @Sendable (Verb, Resource) -> Void
+    let observer: KubernetesObserver
 
     /// One page of 250 objects, each with a long prompt in its annotations.
     private static let answerLimit = 96 << 20
 
+    /// A log is read to show its end on a page; a session's agent decides how much there is.
+    private static let logLimit = 1 << 20
+
+    /// A server that is busy (429) is asked so often in all, and waited for so long at most each time.
+    private static let attempts = 4
+    private static let longestDelay = 5
+
     package init(
         _ http: HTTPClient, access: ClusterAccess, namespace: String,
-        count: @escaping @Sendable (Verb, Resource) -> Void = { _, _ in }
+        observer: KubernetesObserver = KubernetesObserver()
     ) {
         self.http = http
         self.access = access
         self.namespace = namespace
-        self.count = count
+        self.observer = observer
     }
 
     /// Sends a request and decodes its answer.
@@ -73,7 +79,7 @@ package struct KubernetesClient: Sendable {
             KubernetesRequest(.patch, Object.resource, namespace: namespace, name: name, body: document), as: type)
     }
 
-    /// Deletes one object; true if it was there.
+    /// Deletes the object with that UID; true if it was there. 409 says that another one has its name by now.
     package func delete(
         _ resource: Resource, _ name: String, uid: String?, graceSeconds: Int? = nil
     ) async throws(KubernetesError) -> Bool {
@@ -87,28 +93,48 @@ package struct KubernetesClient: Sendable {
         }
     }
 
-    /// The last lines of a container's log.
+    /// Deletes whatever has that name now, by its UID; true if there was something.
+    package func remove<Object: KubernetesObject>(
+        _ type: Object.Type, _ name: String
+    ) async throws(KubernetesError) -> Bool {
+        guard let object = try await find(type, name) else { return false }
+        do throws(KubernetesError) { return try await delete(Object.resource, name, uid: object.metadata.uid) } catch {
+            // Replaced in between: what was meant is gone, and what is there now is somebody else's newer wish.
+            guard error.status == 409 else { throw error }
+            return true
+        }
+    }
+
+    /// The last lines of a container's log, 1 MiB of them at most.
     package func log(
         pod: String, container: String, lines: Int, previous: Bool = false
     ) async throws(KubernetesError) -> String {
         var request = KubernetesRequest(
             .get, .pods, namespace: namespace, name: pod, subresource: "log",
-            query: [(name: "container", value: container), (name: "tailLines", value: "\(lines)")])
+            query: [
+                (name: "container", value: container), (name: "tailLines", value: "\(lines)"),
+                (name: "limitBytes", value: "\(Self.logLimit)"),
+            ])
         if previous { request.query.append((name: "previous", value: "true")) }
         return String(decoding: try await collect(request), as: UTF8.self)
     }
 
     /// Opens a stream of lines; no line for `silence` is an error.
-    func stream(_ request: KubernetesRequest, silence: Duration) async throws(KubernetesError) -> ClientBody {
+    func stream(
+        _ request: KubernetesRequest, silence: Duration, answer: Duration
+    ) async throws(KubernetesError) -> ClientBody {
         let response: ClientResponse
+        let begin = ContinuousClock.now
         do throws(HTTPClientError) {
             var sent = try clientRequest(request)
             sent.timeouts.idle = silence
-            count(request.verb, request.resource)
+            sent.timeouts.head = answer
             response = try await http.send(sent)
         } catch {
+            note(request, nil, begin)
             throw KubernetesError(request, Self.cause(error))
         }
+        note(request, response.status, begin)
         guard response.status == 200 else {
             let body = (try? await response.body.collect(limit: 1 << 20)) ?? []
             throw Self.failure(request, CollectedResponse(head: response.head, body: body))
@@ -117,16 +143,39 @@ package struct KubernetesClient: Sendable {
     }
 
     private func collect(_ request: KubernetesRequest) async throws(KubernetesError) -> [UInt8] {
-        let answer: CollectedResponse
+        for attempt in 1... {
+            let answer = try await answer(to: request)
+            if (200..<300).contains(answer.status) { return answer.body }
+            let failure = Self.failure(request, answer)
+            // The server has not begun with it (API Priority and Fairness), so that even a create may be sent again.
+            guard answer.status == 429, attempt < Self.attempts, let delay = failure.retryAfter,
+                delay <= Self.longestDelay
+            else { throw failure }
+            let pause = Double(max(1, delay)) * Double.random(in: 1...1.5)
+            do { try await Task.sleep(for: .milliseconds(Int(pause * 1000))) } catch {
+                throw KubernetesError(request, .cancelled)
+            }
+        }
+        preconditionFailure("a loop without an end")
+    }
+
+    private func answer(to request: KubernetesRequest) async throws(KubernetesError) -> CollectedResponse {
+        let begin = ContinuousClock.now
         do throws(HTTPClientError) {
-            let sent = try clientRequest(request)
-            count(request.verb, request.resource)
-            answer = try await http.collect(sent, limit: Self.answerLimit)
+            let answer = try await http.collect(try clientRequest(request), limit: Self.answerLimit)
+            note(request, answer.status, begin)
+            return answer
         } catch {
+            note(request, nil, begin)
             throw KubernetesError(request, Self.cause(error))
         }
-        guard (200..<300).contains(answer.status) else { throw Self.failure(request, answer) }
-        return answer.body
+    }
+
+    private func note(_ request: KubernetesRequest, _ status: Int?, _ begin: ContinuousClock.Instant) {
+        observer.called(
+            KubernetesCall(
+                verb: request.verb, resource: request.resource, subresource: request.subresource, status: status,
+                duration: begin.duration(to: .now)))
     }
 
     private func clientRequest(_ request: KubernetesRequest) throws(HTTPClientError) -> ClientRequest {

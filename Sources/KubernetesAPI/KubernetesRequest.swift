@@ -38,6 +38,19 @@ package struct KubernetesRequest: Hashable, Sendable {
     /// The media type of the body; patches are merge patches (RFC 7396).
     package var contentType: String { verb == .patch ? "application/merge-patch+json" : "application/json" }
 
+    /// Who the server notes as the owner of the fields that we write.
+    package static let fieldManager = "opencode-router"
+
+    /// What every write says beside its document: who writes, and that a member which the server does not know is an
+    /// error. Without that the server would drop it silently, and a pod could run with less protection than it asked for.
+    private var writing: [(name: String, value: String)] {
+        switch verb {
+        case .create, .update, .patch:
+            [(name: "fieldManager", value: Self.fieldManager), (name: "fieldValidation", value: "Strict")]
+        case .get, .list, .watch, .delete: []
+        }
+    }
+
     /// Path and query below the server's own prefix.
     package var target: String {
         var path = resource.group.isEmpty ? "/api/\(resource.version)" : "/apis/\(resource.apiVersion)"
@@ -45,6 +58,7 @@ package struct KubernetesRequest: Hashable, Sendable {
         path += "/\(resource.plural)"
         if let name { path += "/\(Self.escaped(name))" }
         if let subresource { path += "/\(subresource)" }
+        let query = query + writing
         guard !query.isEmpty else { return path }
         return path + "?" + query.map { "\($0.name)=\(Self.escaped($0.value))" }.joined(separator: "&")
     }

@@ -14,20 +14,39 @@ package enum ReflectorEvent<Object: KubernetesObject>: Sendable {
     case resumed
 }
 
+/// How long a watch may last and how its silence is judged.
+package struct WatchPatience: Hashable, Sendable {
+    /// A watch is asked to last between so many seconds and half as many more.
+    package var seconds: Int
+    /// A server that has not ended its watch so long after that is dead.
+    package var grace: Duration
+    /// So long the server may take to accept a watch.
+    package var answer: Duration
+
+    package init(seconds: Int = 28, grace: Duration = .seconds(5), answer: Duration = .seconds(10)) {
+        self.seconds = seconds
+        self.grace = grace
+        self.answer = answer
+    }
+}
+
 /// Follows all objects of a kind: lists, watches, and begins again when the server says so.
 ///
-/// A connection that is silent for longer than a watch may last is dead; so a half-open one is noticed within a minute.
+/// A connection that is silent for longer than a watch may last is dead. With the usual patience a half-open one is
+/// noticed and told of within a minute: 42 seconds, 5 of grace, 10 for the next attempt.
 package struct Reflector<Object: KubernetesObject>: Sendable {
     private let client: KubernetesClient
     private let selector: ObjectSelector
+    private let patience: WatchPatience
     private let random: @Sendable () -> Double
 
     package init(
-        _ client: KubernetesClient, selector: ObjectSelector,
+        _ client: KubernetesClient, selector: ObjectSelector, patience: WatchPatience = WatchPatience(),
         random: @escaping @Sendable () -> Double = { Double.random(in: 0...1) }
     ) {
         self.client = client
         self.selector = selector
+        self.patience = patience
         self.random = random
     }
 
@@ -75,10 +94,11 @@ package struct Reflector<Object: KubernetesObject>: Sendable {
         from version: String, _ state: inout WatchState, _ isLost: inout Bool,
         _ tell: @Sendable (ReflectorEvent<Object>) async -> Void
     ) async throws(KubernetesError) {
-        let seconds = 40 + Int(random() * 10)
+        let seconds = patience.seconds + Int(random() * Double(patience.seconds) / 2)
         let request = KubernetesRequest.watch(
             Object.resource, namespace: client.namespace, selector: selector, from: version, seconds: seconds)
-        let body = try await client.stream(request, silence: .seconds(seconds + 5))
+        let body = try await client.stream(
+            request, silence: .seconds(seconds) + patience.grace, answer: patience.answer)
         let begin = ContinuousClock.now
         state.opened()
         if isLost {
@@ -86,26 +106,33 @@ package struct Reflector<Object: KubernetesObject>: Sendable {
             await tell(.resumed)
         }
         var splitter = LineSplitter()
+        var end = WatchEnd.complete
         reading: while true {
             let piece: [UInt8]?
             // Whatever ends the connection, the version of the last line is where to go on.
             do throws(HTTPClientError) { piece = try await body.next() } catch {
                 if case .cancelled = error.cause { throw KubernetesError(request, .cancelled) }
+                if case .timedOut = error.cause { end = .silent } else { end = .broken }
                 break
             }
             guard let piece else { break }
             guard let lines = splitter.lines(adding: piece) else {
                 _ = state.received(.malformed)
+                end = .malformed
                 break
             }
             for line in lines {
                 let (kind, event) = WatchLine<Object>.read(line)
                 let goesOn = state.received(kind)
                 if let event { await tell(event) }
-                if !goesOn { break reading }
+                guard goesOn else {
+                    if case .error = kind { end = .error } else { end = .malformed }
+                    break reading
+                }
             }
         }
-        state.ended(after: begin.duration(to: .now))
+        state.ended(after: begin.duration(to: .now), inSilence: end == .silent)
+        client.observer.watchEnded(Object.resource, end)
     }
 }
 

@@ -2,8 +2,9 @@
 ///
 /// Rules of the API (kubernetes.io, "Efficient detection of changes"): a watch starts at the list's version; bookmarks
 /// move that version on; 410, as a status or in an ERROR event, means that the version is too old, so list again; a
-/// continue token that expired means the list begins anew. No two attempts are less than a second apart, unless the one
-/// before was a watch that lived.
+/// continue token that expired means the list begins anew. A version that the server refuses again and again may be one
+/// that it does not know any more or not yet (a store brought back from a backup), so list again, too. No two attempts
+/// are less than a second apart, unless the one before was a watch that lived.
 package struct WatchState: Hashable, Sendable {
     /// What to do now.
     package enum Action: Hashable, Sendable {
@@ -33,6 +34,9 @@ package struct WatchState: Hashable, Sendable {
     private var retryAfter: Int?
     private var mustWait = false
 
+    /// After so many refusals of a version the list is asked for again.
+    private static let patience = 3
+
     /// A watch that lived so long was a healthy one.
     package static let healthyLife = Duration.seconds(5)
 
@@ -49,12 +53,14 @@ package struct WatchState: Hashable, Sendable {
     /// Attempts that failed since the last success.
     package var failuresInARow: Int { failures }
 
-    /// How long to wait before `action`: nothing, what the server asked for, or 1, 2, 4, … 30 seconds and up to half more.
+    /// How long to wait before `action`: nothing, what the server asked for, or 1, 2, 4, 8 seconds and up to half more.
+    ///
+    /// Not longer: whoever waits for a session waits for this, too, once the server is back.
     ///
     /// - Parameter jitter: from 0 to 1.
     package func pause(jitter: Double) -> Duration {
         guard mustWait else { return .zero }
-        let base = Double(min(30, 1 << min(5, max(0, failures - 1))))
+        let base = Double(1 << min(3, max(0, failures - 1)))
         let own = base * (1 + min(1, max(0, jitter)) / 2)
         // A server that asks for an hour is asked again after a minute.
         return .milliseconds(Int(max(own, Double(min(60, retryAfter ?? 0))) * 1000))
@@ -78,13 +84,16 @@ package struct WatchState: Hashable, Sendable {
         mustWait = true
         self.retryAfter = retryAfter
         if status == 410 { phase = .listing(nil) }
+        switch phase {
         // A page that fails for good must not keep an old token for ever.
-        if case .listing(.some) = phase, failures > 3 { phase = .listing(nil) }
+        case .listing(.some) where failures > Self.patience: phase = .listing(nil)
+        case .watching where failures >= Self.patience && status != nil && status != 429: phase = .listing(nil)
+        default: break
+        }
     }
 
-    /// The server has accepted the watch.
+    /// The server has accepted the watch; whether it is a good one its first line or its life will tell.
     package mutating func opened() {
-        failures = 0
         retryAfter = nil
     }
 
@@ -92,6 +101,7 @@ package struct WatchState: Hashable, Sendable {
     package mutating func received(_ line: Line) -> Bool {
         switch line {
         case .object(let version):
+            failures = 0
             if let version, !version.isEmpty, case .watching = phase { phase = .watching(version) }
             return true
         case .unknown: return true
@@ -99,14 +109,18 @@ package struct WatchState: Hashable, Sendable {
             phase = .listing(nil)
             return false
         case .error(let code):
-            if code == 410 { phase = .listing(nil) }
+            // What the server calls its own trouble may pass; everything else is about the version.
+            if let code, code == 429 || code >= 500, failures < Self.patience { return false }
+            phase = .listing(nil)
             return false
         }
     }
 
     /// The watch has ended, whoever ended it, after so long.
-    package mutating func ended(after life: Duration) {
+    ///
+    /// - Parameter inSilence: the server did not end it in time, as if nobody were there any more.
+    package mutating func ended(after life: Duration, inSilence: Bool = false) {
         mustWait = life < Self.healthyLife
-        if mustWait { failures += 1 }
+        failures = mustWait || inSilence ? failures + 1 : 0
     }
 }

@@ -76,7 +76,7 @@ extension KubernetesSessions {
             }
             if let pod, pod.metadata.deletionTimestamp == nil { try await self.removePod(pod, of: id) }
             _ = try await self.ask { () async throws(KubernetesError) in
-                try await self.client.delete(.secrets, ObjectNames.gitSecret(id), uid: nil)
+                try await self.client.remove(Secret.self, ObjectNames.gitSecret(id))
             }
             let isGone = await self.wait(Self.patience) { () async -> Bool in
                 await self.isGone(id, pod: pod?.metadata.uid, claim: claim?.metadata.uid)

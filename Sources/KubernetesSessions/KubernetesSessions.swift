@@ -146,7 +146,10 @@ package actor KubernetesSessions: SessionRuntime {
             for id in claims.keys { update(id) }
         case .changed(let event):
             if let id = note(event) { update(id) }
-        case .removed, .resumed: break
+        case .removed(let event):
+            // Events end after an hour; what they said is old by then.
+            if let uid = event.involvedObject.uid, let reason = event.reason { warnings[uid]?[reason] = nil }
+        case .resumed: break
         case .lost(let error):
             // Without warnings some causes stay unknown; everything else works.
             logger.warning("cluster events cannot be read", metadata: ["error": "\(error)"])
@@ -238,7 +241,7 @@ package actor KubernetesSessions: SessionRuntime {
             if claim == nil || claim?.metadata.deletionTimestamp != nil {
                 logger.notice("a pod without a disk is removed", metadata: ["session": "\(id)"])
                 _ = try await client.delete(.pods, ObjectNames.pod(id), uid: uid)
-                _ = try await client.delete(.secrets, ObjectNames.gitSecret(id), uid: nil)
+                _ = try await client.remove(Secret.self, ObjectNames.gitSecret(id))
                 return
             }
         } catch {

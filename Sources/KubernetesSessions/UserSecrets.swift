@@ -16,7 +16,7 @@ package struct UserSecrets: Sendable {
     package func replaceAll(of email: String, with secrets: [String: String]) async throws(KubernetesError) {
         let name = ObjectNames.userSecret(email)
         guard !secrets.isEmpty else {
-            _ = try await client.delete(.secrets, name, uid: nil)
+            _ = try await client.remove(Secret.self, name)
             return
         }
         // A merge removes only what is named, so what is to go is named.

@@ -25,9 +25,12 @@ package struct TLSConfiguration: Hashable, Sendable {
 
     package var trust: Trust
     package var identity: ClientIdentity?
+    /// Whom the server's certificate must name, where that is not the host that the URL names.
+    package var serverName: String?
 
-    package init(trust: Trust = .system, identity: ClientIdentity? = nil) {
+    package init(trust: Trust = .system, identity: ClientIdentity? = nil, serverName: String? = nil) {
         self.trust = trust
         self.identity = identity
+        self.serverName = serverName
     }
 }

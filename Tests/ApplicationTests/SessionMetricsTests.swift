@@ -29,7 +29,7 @@ struct SessionMetricsTests {
             metrics.follow(Self.session(state), start.advanced(by: .seconds(second)))
         }
         let text = OperationsResponder(workers: [], registry: registry, readiness: Readiness(), version: "1")
-            .respond(path: "/metrics").body
+            .respond(target: "/metrics").body
         let name = "opencode_router_session_start_duration_seconds"
         #expect(text.contains("\(name)_sum{stage=\"preparing\",result=\"done\"} 3\n"))
         #expect(text.contains("\(name)_sum{stage=\"starting\",result=\"done\"} 1\n"))

@@ -50,6 +50,20 @@ struct HTTPSTests {
         withExtendedLifetime(server) {}
     }
 
+    @Test("The name that the certificate must have may be another than the URL's")
+    func serverName() async throws {
+        authority.files.write("answer", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+        let (server, port) = authority.server("other", ["-HTTP"])
+        let client = try await client()
+        var request = ClientRequest(.get, try HTTPURL("https://127.0.0.1:\(port)/answer"))
+        let trust = TLSConfiguration.Trust.onlyFile(authority.files("authority.pem"))
+        request.tls = TLSConfiguration(trust: trust, serverName: "other.test")
+        #expect(try await client.collect(request).text == "hello")
+        request.tls = TLSConfiguration(trust: trust, serverName: "server.test")
+        #expect(try await failure(of: request, client)?.cause == .tls(.untrusted(reason: "hostname mismatch")))
+        withExtendedLifetime(server) {}
+    }
+
     @Test("A server that does not speak TLS is told as such")
     func notTLS() async throws {
         let server = ScriptedServer { connection in

@@ -13,9 +13,10 @@ struct KubernetesRequestTests {
         #expect(get.target == "/api/v1/namespaces/code/pods/a/log")
         let update = KubernetesRequest(.update, .leases, namespace: "code", name: "x")
         #expect(update.method == .put)
-        #expect(update.target == "/apis/coordination.k8s.io/v1/namespaces/code/leases/x")
+        let writing = "?fieldManager=opencode-router&fieldValidation=Strict"
+        #expect(update.target == "/apis/coordination.k8s.io/v1/namespaces/code/leases/x" + writing)
         let review = KubernetesRequest(.create, .accessReviews, namespace: nil)
-        #expect(review.target == "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews")
+        #expect(review.target == "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews" + writing)
         #expect(KubernetesRequest(.patch, .pods, namespace: "n").contentType == "application/merge-patch+json")
     }
 
@@ -108,6 +109,8 @@ struct KubeconfigTests {
             ("{server: \"https://a\", insecure-skip-tls-verify: true}", "token: a", "insecure-skip-tls-verify"),
             ("{server: \"https://a\", proxy-url: \"http://p\"}", "token: a", "proxy-url"),
             ("server: https://a", "exec: {command: aws}", "exec"),
+            ("server: https://a", "{username: a, password: b}", "username"),
+            ("server: https://a", "{auth-provider: {name: gcp}}", "auth-provider"),
             ("server: https://a", "client-key: k", "client-key"),
             ("server: ftp://a", "token: a", "server"),
             ("{server: \"https://a\", certificate-authority-data: \"?\"}", "token: a", "base64"),
@@ -120,6 +123,14 @@ struct KubeconfigTests {
         } catch {
             #expect(error.sentence.contains(word), "\(error.sentence)")
         }
+    }
+
+    @Test("The certificate may name somebody else than the address, if the configuration says so")
+    func serverName() throws {
+        let access = try ClusterAccess.kubeconfig(
+            text: Self.config(cluster: "{server: \"https://10.0.0.1:6443\", tls-server-name: kubernetes.default}"),
+            folder: "/")
+        #expect(try access.serverName == "kubernetes.default")
     }
 
     @Test("Texts that are no configuration are refused", arguments: ["", "[]", "a: *b", "current-context: x"])

@@ -62,7 +62,42 @@ struct WatchStateTests {
         #expect(state.action == .list(continuing: nil))
     }
 
-    @Test("Attempts are at least a second apart, more after each failure, never more than 45 seconds")
+    @Test("A version that is refused three times is given up; a server that is away or busy changes nothing")
+    func refusedVersion() {
+        var refused = watching()
+        for _ in 0..<2 { refused.failed(status: 504, retryAfter: nil) }
+        #expect(refused.action == .watch(from: "10"))
+        refused.failed(status: 504, retryAfter: nil)
+        #expect(refused.action == .list(continuing: nil))
+        for status in [nil, 429] {
+            var patient = watching()
+            for _ in 0..<9 { patient.failed(status: status, retryAfter: nil) }
+            #expect(patient.action == .watch(from: "10"))
+        }
+        var erring = watching()
+        for _ in 0..<4 {
+            erring.opened()
+            _ = erring.received(.error(code: 500))
+            erring.ended(after: .milliseconds(1))
+        }
+        #expect(erring.action == .list(continuing: nil))
+    }
+
+    @Test("Silence is a failure, and a line or a whole life ends it")
+    func silence() {
+        var state = watching()
+        state.ended(after: .seconds(45), inSilence: true)
+        #expect(state.failuresInARow == 1 && state.pause(jitter: 0) == .zero)
+        state.opened()
+        #expect(state.failuresInARow == 1)
+        _ = state.received(.object(version: "11"))
+        #expect(state.failuresInARow == 0)
+        state.ended(after: .seconds(45), inSilence: true)
+        state.ended(after: .seconds(45))
+        #expect(state.failuresInARow == 0)
+    }
+
+    @Test("Attempts are at least a second apart, more after each failure, never more than 12 seconds")
     func backoff() {
         var state = watching()
         var pauses: [Duration] = []
@@ -70,8 +105,8 @@ struct WatchStateTests {
             state.failed(status: 503, retryAfter: nil)
             pauses.append(state.pause(jitter: 0))
         }
-        #expect(pauses.map(\.components.seconds) == [1, 2, 4, 8, 16, 30, 30, 30])
-        #expect(state.pause(jitter: 1) == .seconds(45))
+        #expect(pauses.map(\.components.seconds) == [1, 2, 4, 8, 8, 8, 8, 8])
+        #expect(state.pause(jitter: 1) == .seconds(12))
         state.listed(version: "11", continuing: nil)
         #expect(state.pause(jitter: 1) == .zero)
     }

@@ -1,5 +1,6 @@
 import CoreMetrics
 import Telemetry
+import Synchronization
 import Testing
 
 @testable import Observability
@@ -34,7 +35,7 @@ struct MetricsTests {
         let telemetry = WorkerTelemetry()
         telemetry.request(.session, .get, status: 200, microseconds: 1500, firstByteMicroseconds: 1500)
         telemetry.bytes(.toClient, .spliced, 4096)
-        let text = Self.responder([telemetry, WorkerTelemetry()]).respond(path: "/metrics").body
+        let text = Self.responder([telemetry, WorkerTelemetry()]).respond(target: "/metrics").body
         for line in [
             #"opencode_router_build_info{version="1.2.3"} 1"#, "opencode_router_workers 2",
             #"opencode_router_requests_total{route="session",method="get",status="2xx"} 1"#,
@@ -57,7 +58,7 @@ struct MetricsTests {
         registry.observe(0.3, in: "opencode_router_session_start_duration_seconds", [("stage", "a\"\\\n")])
         let telemetry = WorkerTelemetry()
         telemetry.request(.api, .post, status: 500)
-        let text = Self.responder([telemetry], registry).respond(path: "/metrics", accept: accept).body
+        let text = Self.responder([telemetry], registry).respond(target: "/metrics", accept: accept).body
         var seen: Set<Substring> = []
         var family: Substring = ""
         var kind: Substring = ""
@@ -87,7 +88,7 @@ struct MetricsTests {
         Timer(label: "kubernetes_call_seconds", factory: registry).recordNanoseconds(20_000_000)
         let gauge = Meter(label: "lease_holder", factory: registry)
         gauge.set(1)
-        let text = Self.responder([], registry).respond(path: "/metrics").body
+        let text = Self.responder([], registry).respond(target: "/metrics").body
         #expect(text.contains("kubernetes_calls_total{verb=\"list\"} 3\n"))
         #expect(text.contains("kubernetes_call_seconds_bucket{le=\"0.025\"} 1\n"))
         #expect(text.contains("kubernetes_call_seconds_sum 0.02\n"))
@@ -98,7 +99,7 @@ struct MetricsTests {
     func bounded() {
         let registry = MetricRegistry()
         for number in 0..<2000 { registry.add(to: "wild", [("n", "\(number)")]) }
-        let text = Self.responder([], registry).respond(path: "/metrics").body
+        let text = Self.responder([], registry).respond(target: "/metrics").body
         #expect(text.split(separator: "\n").filter { $0.hasPrefix("wild_total") }.count == 500)
     }
 
@@ -120,27 +121,52 @@ struct MetricsTests {
     }
 }
 
+@Suite("Measured gauges")
+struct MeasuredTests {
+    @Test("A gauge that grows by itself is read for every scrape, and keeps its number while there is none")
+    func measured() {
+        let registry = MetricRegistry([])
+        let number = Atomic(1)
+        registry.measure("opencode_router_x_seconds", [("of", "a")]) {
+            let value = number.load(ordering: .relaxed)
+            return value > 2 ? nil : Double(value)
+        }
+        for expected in ["1", "2", "2"] {
+            let text = MetricsTests.responder([], registry).respond(target: "/metrics").body
+            #expect(text.contains("opencode_router_x_seconds{of=\"a\"} \(expected)\n"))
+            number.add(1, ordering: .relaxed)
+        }
+    }
+}
+
 @Suite("Health")
 struct HealthTests {
     @Test("Ready only when every part is, and never again after draining began")
     func readiness() {
         let readiness = Readiness()
         let responder = MetricsTests.responder([], MetricRegistry(), readiness)
-        #expect(responder.respond(path: "/readyz").status == 503)
+        #expect(responder.respond(target: "/readyz").status == 503)
         readiness.set(.listeners, nil)
         readiness.set(.directory, "the API server does not answer")
-        let waiting = responder.respond(path: "/readyz")
+        let waiting = responder.respond(target: "/readyz")
         #expect(waiting.status == 503)
         #expect(waiting.body == "not ready: session directory: the API server does not answer\n")
         readiness.set(.directory, nil)
-        #expect(responder.respond(path: "/readyz?verbose").status == 200)
+        #expect(responder.respond(target: "/readyz?verbose").status == 200)
+        readiness.set(.sync, "the API server is away")
+        #expect(responder.respond(target: "/readyz?verbose").status == 503)
+        #expect(responder.respond(target: "/readyz?verbose&exclude=sync").status == 200)
+        readiness.set(.permissions, "missing")
+        #expect(responder.respond(target: "/readyz?exclude=sync").body == "not ready: permissions: missing\n")
+        readiness.set(.sync, nil)
+        readiness.set(.permissions, nil)
         readiness.drain()
-        #expect(responder.respond(path: "/readyz").body == "not ready: shutdown: draining\n")
-        #expect(responder.respond(path: "/healthz").status == 200)
+        #expect(responder.respond(target: "/readyz").body == "not ready: shutdown: draining\n")
+        #expect(responder.respond(target: "/healthz").status == 200)
     }
 
     @Test("Other paths are not found")
     func unknown() {
-        #expect(MetricsTests.responder().respond(path: "/").status == 404)
+        #expect(MetricsTests.responder().respond(target: "/").status == 404)
     }
 }

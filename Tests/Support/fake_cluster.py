@@ -2,7 +2,7 @@
 
 It implements what the API documents for the kinds that the router uses: list with pages, watch with bookmarks and
 ERROR events, resource versions, 401, 403, 404, 409, 410, 422, 429, merge patch, delete with preconditions, graceful
-deletion and finalizers, Pod Security "restricted", and the role of our own manifest. Pods get an address of 127/8 each
+deletion and finalizers, the role of our own manifest, and what `api_rules` says against documents and requests. Pods get an address of 127/8 each
 and run the real init script and an agent.
 """
 
@@ -23,8 +23,9 @@ from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import kubernetes_validate
 import yaml
+
+import api_rules
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMESPACE = "opencode"
@@ -69,35 +70,6 @@ def selects(selector, labels):
         if name not in labels or (equals and labels[name] != value.lstrip("=")):
             return False
     return True
-
-
-def violations(pod):
-    """What Pod Security "restricted" says against a pod."""
-    spec, found = pod["spec"], []
-    general = spec.get("securityContext", {})
-    for container in spec.get("initContainers", []) + spec["containers"]:
-        own, name = container.get("securityContext", {}), container["name"]
-        if own.get("allowPrivilegeEscalation") is not False:
-            found.append(f"allowPrivilegeEscalation != false ({name})")
-        if "ALL" not in own.get("capabilities", {}).get("drop", []) or set(
-                own.get("capabilities", {}).get("add", [])) - {"NET_BIND_SERVICE"}:
-            found.append(f"unrestricted capabilities ({name})")
-        if own.get("runAsNonRoot", general.get("runAsNonRoot")) is not True:
-            found.append(f"runAsNonRoot != true ({name})")
-        if own.get("runAsUser", general.get("runAsUser")) == 0:
-            found.append(f"runAsUser=0 ({name})")
-        profile = own.get("seccompProfile", general.get("seccompProfile", {})).get("type")
-        if profile not in ("RuntimeDefault", "Localhost"):
-            found.append(f"seccompProfile ({name})")
-        if own.get("privileged"):
-            found.append(f"privileged ({name})")
-    allowed = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
-    for volume in spec.get("volumes", []):
-        if set(volume) - allowed - {"name"}:
-            found.append(f"restricted volume types ({volume['name']})")
-    if any(spec.get(name) for name in ("hostNetwork", "hostPID", "hostIPC")):
-        found.append("host namespaces")
-    return found
 
 
 class Store:
@@ -154,6 +126,8 @@ class Cluster:
         self.store = Store()
         self.tokens = {self.TOKEN}
         self.requests = []
+        self.dials = []             # when somebody connected
+        self.unconditional = []     # deletions that named no UID
         self.server = None
         self.port = 0
         self.connections = set()
@@ -162,6 +136,7 @@ class Cluster:
         self.failures = []          # statuses for the next requests, (status, Retry-After)
         self.gone = 0               # so many watches answer 410
         self.stalled = threading.Event()
+        self.silent = threading.Event()   # connections are taken, and nothing is answered
         self.bookmark_seconds = 5
         self.cut = threading.Event()
         self.admission = None       # a function that may raise Refused
@@ -203,6 +178,7 @@ class Cluster:
                 connection, address = super().get_request()
                 with cluster.lock:
                     cluster.connections.add(connection)
+                    cluster.dials.append(time.monotonic())
                 return connection, address
 
             def handle_error(self, request, address):
@@ -269,25 +245,21 @@ class Cluster:
     # What the API does
 
     def admit(self, kind, value):
-        kubernetes_kind = {"pods": "Pod", "persistentvolumeclaims": "PersistentVolumeClaim"}.get(kind)
-        if kubernetes_kind:
-            try:
-                kubernetes_validate.validate(value, "1.36", strict=True)
-            except kubernetes_validate.ValidationError as error:
-                name = value["metadata"].get("name")
-                raise Refused(422, "Invalid", f'{kubernetes_kind} "{name}" is invalid: {error}') from None
+        name = value["metadata"].get("name")
+        for problem in api_rules.document(kind, value, NAMESPACE):
+            raise Refused(422, "Invalid", f'{value.get("kind")} "{name}" is invalid: {problem}')
         if kind == "pods":
-            found = violations(value)
+            found = list(api_rules.restricted(value))
             if found:
-                raise Refused(403, "Forbidden", f'pods "{value["metadata"]["name"]}" is forbidden: violates PodSecurity '
+                raise Refused(403, "Forbidden", f'pods "{name}" is forbidden: violates PodSecurity '
                               f'"restricted:latest": {", ".join(found)}')
         if self.admission:
             self.admission(kind, value)
 
     def create(self, kind, value):
+        self.admit(kind, value)
         with self.store.lock:
             name = value["metadata"]["name"]
-            self.admit(kind, value)
             present = self.store.get(kind, name)
             if present:
                 ending = "object is being deleted: " if present["metadata"].get("deletionTimestamp") else ""
@@ -301,20 +273,39 @@ class Cluster:
                 value["status"] = {"phase": "Pending"}
             if kind == "persistentvolumeclaims":
                 value["metadata"]["finalizers"] = ["kubernetes.io/pvc-protection"]
-                value["status"] = {"phase": "Bound"}
+                value["status"] = {"phase": "Pending"}
             made = self.store.put(kind, value, "ADDED")
         if kind == "pods":
             self.kubelet.added(made)
         return made
+
+    def bind(self, name):
+        """The claim gets its volume, once somebody uses it (WaitForFirstConsumer)."""
+        with self.store.lock:
+            claim = self.store.get("persistentvolumeclaims", name)
+            if claim and claim["status"]["phase"] == "Pending":
+                claim["status"]["phase"] = "Bound"
+                self.store.put("persistentvolumeclaims", claim, "MODIFIED")
 
     def change(self, kind, name, function):
         with self.store.lock:
             value = self.store.get(kind, name)
             if not value:
                 raise Refused(404, "NotFound", f'{kind} "{name}" not found')
-            return self.store.put(kind, function(value), "MODIFIED")
+            changed = function(json.loads(json.dumps(value)))
+            problems = [*api_rules.change(kind, value, changed), *api_rules.metadata(changed["metadata"], NAMESPACE)]
+            if kind in ("secrets", "leases"):
+                problems += api_rules.document(kind, changed, NAMESPACE)
+            if problems:
+                raise Refused(422, "Invalid", f'{value.get("kind")} "{name}" is invalid: {problems[0]}')
+            if changed == value:
+                return value        # nothing is written, and nobody who watches hears of it
+            return self.store.put(kind, changed, "MODIFIED")
 
     def patch(self, kind, name, patch):
+        if self.admission:
+            self.admission(kind, {"patch": patch, "metadata": {"name": name}})
+
         def apply(value):
             version = patch.get("metadata", {}).get("resourceVersion")
             if version and version != value["metadata"]["resourceVersion"]:
@@ -329,7 +320,9 @@ class Cluster:
     def update(self, kind, name, value):
         def apply(present):
             version = value["metadata"].get("resourceVersion")
-            if version and version != present["metadata"]["resourceVersion"]:
+            if not version:
+                raise Refused(422, "Invalid", "metadata.resourceVersion: must be specified for an update")
+            if version != present["metadata"]["resourceVersion"]:
                 raise Refused(409, "Conflict", f'Operation cannot be fulfilled on {kind} "{name}": modified')
             value["metadata"] = {**present["metadata"], **value["metadata"]}
             return value
@@ -342,6 +335,8 @@ class Cluster:
             if not value:
                 raise Refused(404, "NotFound", f'{kind} "{name}" not found')
             wanted = options.get("preconditions", {}).get("uid")
+            if options and not wanted:
+                self.unconditional.append((kind, name))
             if wanted and wanted != value["metadata"]["uid"]:
                 raise Refused(409, "Conflict", f'Precondition failed: UID in precondition: {wanted}, UID in object '
                               f'meta: {value["metadata"]["uid"]}')
@@ -439,7 +434,8 @@ class APIHandler(BaseHTTPRequestHandler):
     def serve(self, verb, body):
         cluster = self.cluster
         url = urllib.parse.urlsplit(self.path)
-        query = dict(urllib.parse.parse_qsl(url.query))
+        pairs = urllib.parse.parse_qsl(url.query, keep_blank_values=True)
+        query = dict(pairs)
         parts = [urllib.parse.unquote(part) for part in url.path.strip("/").split("/")]
         if self.headers.get("Authorization", "").removeprefix("Bearer ") not in cluster.tokens:
             raise Refused(401, "Unauthorized", "Unauthorized")
@@ -449,7 +445,11 @@ class APIHandler(BaseHTTPRequestHandler):
             group, parts = parts[1], parts[3:]
         else:
             raise Refused(404, "NotFound", "the server could not find the requested resource")
+        while cluster.silent.is_set():
+            time.sleep(0.05)
         if parts == ["selfsubjectaccessreviews"] and verb == "create":
+            for problem in api_rules.access_review(body):
+                raise Refused(400, "BadRequest", problem)
             wanted = body["spec"]["resourceAttributes"]
             resource = wanted["resource"] + (f'/{wanted["subresource"]}' if "subresource" in wanted else "")
             cluster.requests.append(("review", resource, None))
@@ -466,6 +466,9 @@ class APIHandler(BaseHTTPRequestHandler):
         if cluster.failures:
             status, retry = cluster.failures.pop(0)
             raise Refused(status, "", "a fault of the test", {"Retry-After": str(retry)} if retry else {})
+        for status, problem in api_rules.request(
+                "log" if subresource == "log" else verb, query, pairs, self.headers, body):
+            raise Refused(status, "BadRequest", problem)
         resource = f"{kind}/{subresource}" if subresource else kind
         if namespace != NAMESPACE or not cluster.allows(verb, group, resource):
             raise Refused(403, "Forbidden", f'{kind} is forbidden: User "router" cannot {verb} resource "{resource}" in '
@@ -475,7 +478,9 @@ class APIHandler(BaseHTTPRequestHandler):
         if verb == "watch":
             return self.watch(kind, query)
         if verb == "get" and subresource == "log":
-            return self.send(200, cluster.kubelet.log(name, query["container"]))
+            text = cluster.kubelet.log(name, query.get("container"))
+            lines = "".join(text.splitlines(keepends=True)[-int(query.get("tailLines") or 10**6):])
+            return self.send(200, lines[:int(query.get("limitBytes") or 10**9)])
         if verb == "get":
             value = cluster.store.get(kind, name)
             if not value:
@@ -484,8 +489,6 @@ class APIHandler(BaseHTTPRequestHandler):
         if verb == "create":
             return self.send(201, cluster.create(kind, body))
         if verb == "patch":
-            if self.headers.get("Content-Type") != "application/merge-patch+json":
-                raise Refused(415, "UnsupportedMediaType", "the body of the request was in an unknown format")
             return self.send(200, cluster.patch(kind, name, body))
         if verb == "update":
             return self.send(200, cluster.update(kind, name, body))
@@ -708,6 +711,12 @@ class Kubelet:
         return process, log
 
     def log(self, pod, container):
+        value = self.cluster.store.get("pods", pod)
+        if not value:
+            raise Refused(404, "NotFound", f'pods "{pod}" not found')
+        known = [each["name"] for each in value["spec"]["initContainers"] + value["spec"]["containers"]]
+        if container not in known:
+            raise Refused(400, "BadRequest", f"container {container} is not valid for pod {pod}")
         path = self.logs.get((pod, container))
         if not path or not path.exists():
             raise Refused(400, "BadRequest", f'container "{container}" in pod "{pod}" is waiting to start: PodInitializing')
@@ -731,6 +740,7 @@ class Kubelet:
         initial, agent = spec["initContainers"][0], spec["containers"][0]
         address = self.free_address()
         home = self.volume(spec["volumes"][0]["persistentVolumeClaim"]["claimName"])
+        self.cluster.bind(spec["volumes"][0]["persistentVolumeClaim"]["claimName"])
         scheduled = self.condition("PodScheduled", "True")
         unready = self.condition("Ready", "False", reason="ContainersNotReady")
 

@@ -28,6 +28,8 @@ package struct ClusterAccess: Sendable {
     package var prefix: String
     /// Authorities of the server, PEM; nil are the machine's own.
     package var authorities: Text?
+    /// Whom the server's certificate names; nil is the server's host.
+    package var serverName: String?
     package var certificate: Text?
     package var key: Text?
     package var token: Text?
@@ -35,12 +37,13 @@ package struct ClusterAccess: Sendable {
     package var namespace: String?
 
     package init(
-        server: HTTPOrigin, prefix: String = "", authorities: Text? = nil, certificate: Text? = nil, key: Text? = nil,
-        token: Text? = nil, namespace: String? = nil
+        server: HTTPOrigin, prefix: String = "", authorities: Text? = nil, serverName: String? = nil,
+        certificate: Text? = nil, key: Text? = nil, token: Text? = nil, namespace: String? = nil
     ) {
         self.server = server
         self.prefix = prefix
         self.authorities = authorities
+        self.serverName = serverName
         self.certificate = certificate
         self.key = key
         self.token = token
@@ -74,7 +77,7 @@ package struct ClusterAccess: Sendable {
     /// The trust and identity for one request.
     func tls() throws(AccessProblem) -> TLSConfiguration? {
         guard server.scheme == .https else { return nil }
-        var configuration = TLSConfiguration()
+        var configuration = TLSConfiguration(serverName: serverName)
         if let authorities { configuration.trust = .only(pem: try authorities.read()) }
         if let certificate, let key {
             configuration.identity = .init(certificates: try certificate.read(), privateKey: try key.read())

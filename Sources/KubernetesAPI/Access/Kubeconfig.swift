@@ -42,11 +42,11 @@ extension ClusterAccess {
                     + " put the server's authority into certificate-authority-data")
         }
         for name in ["exec", "auth-provider", "username"] where user?[name] != nil {
-            throw AccessProblem("\(name) is not supported; use a token or a client certificate")
+            throw AccessProblem(
+                "the user of the context \"\(current)\" signs in by \(name), which is not supported;"
+                    + " use a token, a tokenFile or a client certificate")
         }
-        for name in ["proxy-url", "tls-server-name"] where cluster[name] != nil {
-            throw AccessProblem("\(name) is not supported")
-        }
+        if cluster["proxy-url"] != nil { throw AccessProblem("proxy-url is not supported") }
         guard let serverText = cluster["server"]?.text, let url = try? HTTPURL(serverText), url.query == nil else {
             throw AccessProblem("the cluster \"\(clusterName)\" has no server with an http or https URL")
         }
@@ -64,6 +64,7 @@ extension ClusterAccess {
         while prefix.hasSuffix("/") { prefix.removeLast() }
         var access = ClusterAccess(
             server: url.origin, prefix: prefix, authorities: try pem(cluster, "certificate-authority"),
+            serverName: (cluster["tls-server-name"]?.text).flatMap { $0.isEmpty ? nil : $0 },
             certificate: try pem(user, "client-certificate"), key: try pem(user, "client-key"),
             namespace: context["namespace"]?.text)
         if (access.certificate == nil) != (access.key == nil) {

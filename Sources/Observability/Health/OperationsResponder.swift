@@ -36,12 +36,17 @@ package struct OperationsResponder: Sendable {
         self.log = log
     }
 
-    /// The answer to a GET or HEAD of this path, whose query is ignored.
-    package func respond(path: String, accept: String? = nil) -> OperationsAnswer {
-        switch path.prefix(while: { $0 != "?" }) {
+    /// The answer to a GET or HEAD of this target.
+    ///
+    /// `/readyz?exclude=sync` is for a Service's probe: no replica sees more than another when the API server is away,
+    /// and known routes serve on, so none of them should lose its requests for that.
+    package func respond(target: String, accept: String? = nil) -> OperationsAnswer {
+        let parts = target.split(separator: "?", maxSplits: 1)
+        switch parts.first ?? "" {
         case "/healthz": return .text(200, "alive\n")
         case "/readyz":
-            let problems = readiness.problems
+            let excludesSync = parts.count > 1 && parts[1].split(separator: "&").contains("exclude=sync")
+            let problems = readiness.problems(without: excludesSync ? [.sync] : [])
             return problems.isEmpty
                 ? .text(200, "ready\n") : .text(503, problems.map { "not ready: \($0)\n" }.joined())
         case "/metrics":

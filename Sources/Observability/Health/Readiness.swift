@@ -7,7 +7,10 @@ package final class Readiness: Sendable {
     /// What can keep the process from being ready.
     package enum Part: String, CaseIterable, Sendable {
         case listeners
+        /// Nobody has told yet which sessions there are.
         case directory = "session directory"
+        /// What is known may be out of date; known routes serve on.
+        case sync = "session directory is out of date"
         case permissions
         /// What the Cloudflare operator keeps.
         case hosts = "session hosts"
@@ -30,8 +33,13 @@ package final class Readiness: Sendable {
     package func drain() { set(.shutdown, "draining") }
 
     /// Why the process is not ready; empty if it is.
-    package var problems: [String] {
+    package var problems: [String] { problems(without: []) }
+
+    /// Why the process is not ready, but for these parts.
+    package func problems(without excluded: Set<Part>) -> [String] {
         let reasons = reasons.withLock { $0 }
-        return Part.allCases.compactMap { part in reasons[part].map { "\(part.rawValue): \($0)" } }
+        return Part.allCases.compactMap { part in
+            excluded.contains(part) ? nil : reasons[part].map { "\(part.rawValue): \($0)" }
+        }
     }
 }

@@ -32,6 +32,16 @@ extension MetricDescription {
             "opencode_router_directory_changed_timestamp_seconds", .gauge,
             "When the session directory last changed, in seconds since 1970."),
         .init("opencode_router_leader", .gauge, "Whether this replica sweeps and sends first prompts."),
+        .init(
+            "opencode_router_kubernetes_requests", .counter,
+            "Requests to the API server, by verb, resource and status; polling and proxying make none."),
+        .init(
+            "opencode_router_kubernetes_request_duration_seconds", .histogram,
+            "How long the API server took to answer; of a watch, to begin.", bounds: seconds),
+        .init("opencode_router_kubernetes_watch_restarts", .counter, "Watches that ended, by resource and reason."),
+        .init(
+            "opencode_router_kubernetes_directory_age_seconds", .gauge,
+            "How long ago the API server last confirmed what is known of a resource."),
         .init("opencode_router_log_lines_dropped", .counter, "Log lines dropped because standard error was slow."),
     ]
 }

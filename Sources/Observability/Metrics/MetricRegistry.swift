@@ -26,6 +26,8 @@ package final class MetricRegistry: Sendable {
     private struct State {
         var families: [String: Family] = [:]
         var order: [String] = []
+        /// Gauges that grow by themselves, read when somebody asks.
+        var measured: [(name: String, labels: [(String, String)], read: @Sendable () -> Double?)] = []
     }
 
     private let state: Mutex<State>
@@ -52,6 +54,13 @@ package final class MetricRegistry: Sendable {
     /// Sets a gauge, or a counter that something else counts.
     package func set(_ name: String, _ labels: [(String, String)] = [], to number: Double, kind: MetricKind = .gauge) {
         change(name, kind, labels) { value, _ in value = .number(number) }
+    }
+
+    /// Sets a gauge anew for every scrape; nil leaves it as it is. `read` must be quick and must not call the registry.
+    package func measure(
+        _ name: String, _ labels: [(String, String)] = [], _ read: @escaping @Sendable () -> Double?
+    ) {
+        state.withLock { $0.measured.append((name, labels, read)) }
     }
 
     /// Puts a measurement into a histogram.
@@ -104,6 +113,9 @@ package final class MetricRegistry: Sendable {
 
     /// Writes all families.
     func write(to exposition: inout Exposition) {
+        for gauge in state.withLock({ $0.measured }) {
+            if let number = gauge.read() { set(gauge.name, gauge.labels, to: number) }
+        }
         let (families, order) = state.withLock { ($0.families, $0.order) }
         for name in order {
             guard let family = families[name] else { continue }

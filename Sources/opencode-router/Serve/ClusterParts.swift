@@ -31,11 +31,9 @@ extension Server {
         sessions.models = given.models
         sessions.environment = given.environment
         sessions.gitProtocols = settings.repositories.schemes
-        // Polling and proxying must not move this number.
-        let cluster = KubernetesClient(client, access: access, namespace: given.namespace) { verb, resource in
-            registry.add(
-                to: "opencode_router_kubernetes_requests", [("verb", verb.rawValue), ("resource", resource.plural)])
-        }
+        let metrics = KubernetesMetrics(registry, followed: [.pods, .claims, .events])
+        let cluster = KubernetesClient(
+            client, access: access, namespace: given.namespace, observer: metrics.observer)
         let runtime = KubernetesSessions(cluster, settings: sessions, http: client, logger: logger)
         logger.info(
             "sessions are pods",

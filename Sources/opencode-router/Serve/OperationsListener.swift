@@ -81,7 +81,7 @@ final class OperationsListener: Sendable {
             }
             if head.method == .get || head.method == .head {
                 answer = responder.respond(
-                    path: head.path.string(in: buffer.bytes),
+                    target: head.target.string(in: buffer.bytes),
                     accept: head.first(.accept)?.value.string(in: buffer.bytes))
             } else {
                 answer = OperationsAnswer(status: 405, contentType: "text/plain", body: "Use GET.\n")

@@ -31,7 +31,9 @@ final class RoutePublisher: ActivitySource {
     /// Gives the workers the table of this state; a worker uses it from its next look at its mailbox on, and that comes
     /// before any request that was sent later.
     func publish(_ snapshot: DirectorySnapshot) {
-        readiness.set(.directory, snapshot.inSync ? nil : snapshot.staleReason ?? "not in sync yet")
+        let reason = snapshot.inSync ? nil : snapshot.staleReason ?? "not in sync yet"
+        readiness.set(.directory, snapshot.isLoaded ? nil : reason)
+        readiness.set(.sync, snapshot.isLoaded ? reason : nil)
         guard snapshot.isLoaded else { return }
         state.withLock { state in
             state.generation += 1
