@@ -12,28 +12,52 @@ extension AgentClient: PromptableAgent {
         }
         var parts: [Part]
     }
+    private struct NewerPrompt: Encodable {
+        struct Text: Encodable { var text: String }
+        var prompt: Text
+    }
+
+    /// Where conversations are, and how the newest one that no other made is asked for.
+    func conversations(at endpoint: SessionEndpoint) async throws(AgentFailure) -> (path: String, newest: String) {
+        switch try await generation(at: endpoint) {
+        case .v1: ("/session", "/session?limit=1&roots=true")
+        case .v2: ("/api/session", "/api/session?limit=1&order=desc&parentID=null")
+        }
+    }
 
     package func firstConversation(at endpoint: SessionEndpoint) async throws(AgentFailure) -> String? {
-        let list = try await call(.get, "/session?limit=1&roots=true", as: [Conversation].self, at: endpoint)
+        let newest = try await conversations(at: endpoint).newest
+        let list = try await call(.get, newest, as: AgentList<Conversation>.self, at: endpoint).elements
         return try list.first.map { conversation throws(AgentFailure) in try checked(conversation.id) }
     }
 
     package func openConversation(at endpoint: SessionEndpoint) async throws(AgentFailure) -> String {
-        try checked(try await call(.post, "/session", body: Nothing(), as: Conversation.self, at: endpoint).id)
+        let path = try await conversations(at: endpoint).path
+        let made = try await call(.post, path, body: Nothing(), as: AgentObject<Conversation>.self, at: endpoint)
+        return try checked(made.content.id)
     }
 
     package func hasMessages(
         _ conversation: String, at endpoint: SessionEndpoint
     ) async throws(AgentFailure) -> Bool {
-        let target = "/session/\(conversation)/message?limit=1"
-        return try await !call(.get, target, as: [Message].self, at: endpoint).isEmpty
+        let target = try await conversations(at: endpoint).path + "/\(conversation)/message?limit=1"
+        return try await !call(.get, target, as: AgentList<Message>.self, at: endpoint).elements.isEmpty
     }
 
     package func prompt(
         _ text: String, in conversation: String, at endpoint: SessionEndpoint
     ) async throws(AgentFailure) {
-        let target = "/session/\(conversation)/prompt_async"
-        let answer = try await send(.post, target, body: Prompt(parts: [.init(text: text)]), at: endpoint)
+        let target: String
+        let body: any Encodable & Sendable
+        switch try await generation(at: endpoint) {
+        case .v1:
+            target = "/session/\(conversation)/prompt_async"
+            body = Prompt(parts: [.init(text: text)])
+        case .v2:
+            target = "/api/session/\(conversation)/prompt"
+            body = NewerPrompt(prompt: .init(text: text))
+        }
+        let answer = try await send(.post, target, body: body, at: endpoint)
         guard (200..<300).contains(answer.status) else { throw AgentFailure("POST \(target): status \(answer.status)") }
     }
 

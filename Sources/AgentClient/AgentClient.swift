@@ -1,17 +1,22 @@
 import FoundationEssentials
 package import HTTPClient
-import Sessions
+package import Sessions
 
 /// What the gateway itself asks of agents, by opencode's HTTP API; every call ends within a few seconds.
 ///
 /// Its calls go straight to the agent and never count as use.
 package struct AgentClient: Sendable {
     private let http: HTTPClient
+    let generations: KnownGenerations
 
     /// The largest answer that is read: a list of conversations may carry long titles.
     private static let answerLimit = 4 << 20
 
-    package init(_ http: HTTPClient) { self.http = http }
+    /// - Parameter generation: the API that all agents speak; nil asks each of them.
+    package init(_ http: HTTPClient, generation: AgentGeneration? = nil) {
+        self.http = http
+        generations = KnownGenerations(fixed: generation)
+    }
 
     /// An answer of that shape with that status, or why there is none.
     func call<Answer: Decodable>(

@@ -145,6 +145,12 @@ extension KubernetesSessions {
         try await annotateClaim(id, changes)
     }
 
+    package func setAgentGeneration(
+        _ generation: AgentGeneration, of id: SessionID
+    ) async throws(SessionRuntimeError) {
+        try await annotateClaim(id, [Annotation.agentGeneration: .string(generation.rawValue)])
+    }
+
     package func setIdleTimeout(minutes: Int?, of id: SessionID) async throws(SessionRuntimeError) {
         try await annotateClaim(id, [Annotation.idleTimeout: minutes.map { .string("\($0)") } ?? .null])
     }

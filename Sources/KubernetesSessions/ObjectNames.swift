@@ -47,6 +47,7 @@ enum Annotation {
     static let attachPassword = prefix + "attach-password"
     static let initialMessage = prefix + "initial-message"
     static let conversation = prefix + "session-id"
+    static let agentGeneration = prefix + "opencode-api"
     static let lastActivity = prefix + "last-activity"
     static let podSecret = prefix + "pod-secret"
     // Ours; the original passes over them.

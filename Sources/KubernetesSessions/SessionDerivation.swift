@@ -28,6 +28,7 @@ enum SessionDerivation {
         session.title = notes[Annotation.title]
         session.attachPassword = notes[Annotation.attachPassword]
         session.conversationID = notes[Annotation.conversation]
+        session.agentGeneration = notes[Annotation.agentGeneration].flatMap(AgentGeneration.init(rawValue:))
         session.podSecret = podSecret(of: pod)
         session.detectedPorts = (pod?.metadata.annotations?[Annotation.ports] ?? "").split(separator: ",")
             .compactMap { UInt16($0) }

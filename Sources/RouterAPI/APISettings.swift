@@ -29,6 +29,8 @@ package struct APISettings: Sendable {
     package var settleTime: Duration
     /// The folder that a session's agent works in, for deep links to a conversation; nil where it is not known.
     package var agentDirectory: @Sendable (Session) -> String?
+    /// The agents' API where a session does not say which (OPENCODE_API).
+    package var agentGeneration = AgentGeneration.v1
 
     package init(
         version: String, scheme: String, domain: String, routeSuffix: String = "", attachPrefix: String = "attach-",

@@ -45,7 +45,13 @@ struct SessionPresenter: Sendable {
         guard let conversation = session.conversationID, let directory = settings.agentDirectory(session),
             conversation.utf8.allSatisfy({ $0 == UInt8(ascii: "_") || $0.isASCIILetterOrDigit })
         else { return base }
-        return "\(base)/\(Base64.url(directory.utf8))/session/\(conversation)"
+        let place =
+            switch session.agentGeneration ?? settings.agentGeneration {
+            case .v1: Base64.url(directory.utf8)
+            // The newer page may show several servers, and finds this one by its address.
+            case .v2: "server/\(Base64.url(base.utf8))"
+            }
+        return "\(base)/\(place)/session/\(conversation)"
     }
 
     /// Where `opencode attach` connects; nil where the installation serves no attach hosts.

@@ -1,5 +1,7 @@
 /// The part of an agent's API that a first prompt needs.
 package protocol PromptableAgent: Sendable {
+    /// Which API the agent speaks; links to its conversations depend on it.
+    func generation(at endpoint: SessionEndpoint) async throws(AgentFailure) -> AgentGeneration
     /// The newest conversation that no other conversation made; nil if there is none yet.
     func firstConversation(at endpoint: SessionEndpoint) async throws(AgentFailure) -> String?
     /// Makes a conversation and answers its id (`ses_…`).
@@ -85,7 +87,10 @@ package actor FirstPromptCourier<RetryClock: Clock> where RetryClock.Duration ==
                     conversation = try await prompt(text, at: endpoint)
                     prompted = conversation
                 }
+                let generation = try await agent.generation(at: endpoint)
                 do throws(SessionRuntimeError) {
+                    // Before the conversation, whose link it decides.
+                    if generation != .v1 { try await runtime.setAgentGeneration(generation, of: run.id) }
                     try await runtime.annotate(run.id, title: nil, attachPassword: nil, conversationID: conversation)
                     report(.delivered(run.id, conversation: conversation))
                     return

@@ -113,6 +113,8 @@ package struct Session: Hashable, Sendable, Identifiable {
     package var attachPassword: String?
     /// The agent's own id of the conversation the first prompt opened (`ses_…`), for deep links.
     package var conversationID: String?
+    /// The agent's API when it took the first prompt; nil is the older one, or nobody has asked.
+    package var agentGeneration: AgentGeneration?
     /// When the present run began; nil when none runs or nobody knows.
     package var startedAt: Timestamp?
     /// The owner's own idle time in minutes; nil is the installation's.

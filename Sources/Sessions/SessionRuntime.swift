@@ -67,6 +67,8 @@ package protocol SessionRuntime: Sendable {
     func annotate(
         _ id: SessionID, title: String?, attachPassword: String?, conversationID: String?
     ) async throws(SessionRuntimeError)
+    /// Stores which API the session's agent speaks.
+    func setAgentGeneration(_ generation: AgentGeneration, of id: SessionID) async throws(SessionRuntimeError)
     /// Stores the owner's own idle time; nil goes back to the installation's.
     func setIdleTimeout(minutes: Int?, of id: SessionID) async throws(SessionRuntimeError)
     /// Stores what listens in the session's present run, in place of what was said before.
@@ -78,6 +80,11 @@ package protocol SessionRuntime: Sendable {
 }
 
 extension SessionRuntime {
+    /// A runtime without a place for it keeps the installation's.
+    package func setAgentGeneration(
+        _ generation: AgentGeneration, of id: SessionID
+    ) async throws(SessionRuntimeError) {}
+
     /// What a runtime without a place for it answers.
     package func setIdleTimeout(minutes: Int?, of id: SessionID) async throws(SessionRuntimeError) {
         throw .unavailable(message: "This installation keeps no idle time per session.")

@@ -72,6 +72,35 @@ struct AgentClientTests {
         await #expect(throws: AgentFailure.self) { try await client.hasMessages("ses_9", at: agent.endpoint) }
     }
 
+    @Test("An agent of the newer API is asked by it, and one that says nothing of itself is of the older")
+    func generations() async throws {
+        let agent = CannedAgent([
+            "GET /api/info": (200, #"{"version":"2.0.0"}"#),
+            "GET /api/session?limit=1&order=desc&parentID=null": (200, #"{"items":[{"id":"ses_7","title":"t"}]}"#),
+            "POST /api/session": (200, #"{"data":{"id":"ses_8"}}"#),
+            "GET /api/session/ses_7/message?limit=1": (200, #"{"data":[{}]}"#),
+            "POST /api/session/ses_7/prompt": (200, "{}"),
+        ])
+        defer { agent.stop() }
+        let client = AgentClient(try await .standalone())
+        #expect(try await client.generation(at: agent.endpoint) == .v2)
+        #expect(try await client.firstConversation(at: agent.endpoint) == "ses_7")
+        #expect(try await client.title(at: agent.endpoint) == "t")
+        #expect(try await client.openConversation(at: agent.endpoint) == "ses_8")
+        #expect(try await client.hasMessages("ses_7", at: agent.endpoint))
+        try await client.prompt("Go", in: "ses_7", at: agent.endpoint)
+        #expect(agent.requests.last?.body == #"{"prompt":{"text":"Go"}}"#)
+        #expect(agent.requests.filter { $0.line == "GET /api/info" }.count == 1, "asked once a run")
+        let older = CannedAgent([:])
+        defer { older.stop() }
+        #expect(try await AgentClient(.standalone()).generation(at: older.endpoint) == .v1)
+        #expect(try await AgentClient(.standalone(), generation: .v1).generation(at: agent.endpoint) == .v1)
+        let unready = CannedAgent(["GET /api/info": (503, "")])
+        defer { unready.stop() }
+        let asking = AgentClient(try await .standalone())
+        await #expect(throws: AgentFailure.self) { try await asking.generation(at: unready.endpoint) }
+    }
+
     @Test(
         "The newest conversation's title is told, once it has one",
         arguments: [

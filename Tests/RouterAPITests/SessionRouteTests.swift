@@ -10,6 +10,18 @@ struct SessionRouteTests {
     let id = SessionID(rawValue: 1)
     let path = "/api/sessions/000000000001"
 
+    @Test("The link to a conversation is the one that the agent's own page has")
+    func newerLink() async throws {
+        var session = Session.example(1)
+        session.conversationID = "ses_abc"
+        session.agentGeneration = .v2
+        let bench = try await APIBench([session])
+        let response = await bench.call(.get, "/api/sessions/000000000001")
+        // base64url of https://000000000001-oc.example.com:8443
+        let server = "aHR0cHM6Ly8wMDAwMDAwMDAwMDEtb2MuZXhhbXBsZS5jb206ODQ0Mw"
+        #expect(response.text.contains("https://000000000001-oc.example.com:8443/server/\(server)/session/ses_abc\""))
+    }
+
     @Test("A running session has all its members")
     func running() async throws {
         var session = Session.example(1)

@@ -168,6 +168,7 @@ private final class ScriptedAgent: PromptableAgent {
         if fails { throw AgentFailure("no") }
     }
 
+    func generation(at endpoint: SessionEndpoint) async throws(AgentFailure) -> AgentGeneration { .v1 }
     func firstConversation(at endpoint: SessionEndpoint) async throws(AgentFailure) -> String? {
         try note("first")
         return state.withLock { $0.conversation?.id }

@@ -41,7 +41,8 @@ extension Server {
         var parts = SessionParts(
             runtime: runtime, directory: SessionDirectory(runtime: runtime),
             branches: RemoteBranchSource(client: client, settings.repositories),
-            catalogue: GitHubCatalogue(client: client), agent: AgentClient(client),
+            catalogue: GitHubCatalogue(client: client),
+            agent: AgentClient(client, generation: settings.sessions.agentGeneration),
             agentDirectory: { _ in KubernetesSessionSettings.repositoryFolder },
             shutdown: { await runtime.shutDown() })
         parts.secrets = ClusterSecretStore(secrets: UserSecrets(cluster))

@@ -235,7 +235,7 @@ enum Server {
 
     private static func apiSettings(_ settings: Settings, boundPort: UInt16, _ parts: SessionParts) -> APISettings {
         // No attachDomain: no listener serves attach hosts yet, and an address that leads nowhere helps nobody.
-        APISettings(
+        var api = APISettings(
             version: Version.current, scheme: settings.hosts.scheme,
             domain: settings.hosts.authority(boundPort: boundPort), routeSuffix: settings.hosts.routeSuffix,
             attachPrefix: settings.hosts.attachPrefix,
@@ -247,6 +247,8 @@ enum Server {
             idle: idleSettings(settings.sessions), ports: PortPolicy(denied: RoutingSettings.sidecarPorts),
             maximumStreams: settings.limits.streamsPerUser,
             adminSecret: settings.identity.adminSecret, agentDirectory: parts.agentDirectory)
+        api.agentGeneration = settings.sessions.agentGeneration ?? .v1
+        return api
     }
 
     private static func idleSettings(_ settings: Settings.SessionSettings) -> IdleSettings {

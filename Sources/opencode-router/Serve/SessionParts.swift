@@ -50,7 +50,8 @@ extension Server {
         return SessionParts(
             runtime: runtime, directory: SessionDirectory(runtime: runtime),
             branches: RemoteBranchSource(client: client, settings.repositories),
-            catalogue: GitHubCatalogue(client: client), agent: AgentClient(client),
+            catalogue: GitHubCatalogue(client: client),
+            agent: AgentClient(client, generation: settings.sessions.agentGeneration),
             agentDirectory: { runtime.repositoryFolder(of: $0.id) }, secrets: await runtime.secrets,
             shutdown: { await runtime.shutDown() })
     }

@@ -173,8 +173,8 @@ enum SettingTable {
             "VICTORIA_METRICS_URL", .url, .kubernetes, "Where pods push what their models cost."),
         .init("POD_ENV", .lines, .kubernetes, "Further variables of the agent container."),
         .init(
-            "OPENCODE_API", .choice(["auto", "v1", "v2"]), .kubernetes, default: "auto", pending: true,
-            "Version of the agent's API."),
+            "OPENCODE_API", .choice(["auto", "v1", "v2"]), .sessions, default: "auto",
+            "Version of the agents' API; `auto` asks each agent."),
         .init("OPENCODE_MODEL_THINKING", .text, .kubernetes, "Model for thinking, where a user has set none."),
         .init("OPENCODE_MODEL_CODING", .text, .kubernetes, "Model for coding, where a user has set none."),
         .init("OPENCODE_MODEL_RESEARCH", .text, .kubernetes, "Model for research, where a user has set none."),

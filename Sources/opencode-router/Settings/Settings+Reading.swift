@@ -194,6 +194,7 @@ extension Settings.SessionSettings {
         perUser = bound("MAX_SESSIONS_PER_USER")
         runningPerUser = bound("MAX_RUNNING_PER_USER")
         runningInTotal = bound("MAX_RUNNING_TOTAL")
+        agentGeneration = reader.text("OPENCODE_API").flatMap(AgentGeneration.init(rawValue:))
     }
 }
 

@@ -97,6 +97,8 @@ struct Settings: Sendable {
         var perUser: Int?
         var runningPerUser: Int?
         var runningInTotal: Int?
+        /// Nil: each agent is asked.
+        var agentGeneration: AgentGeneration?
     }
 
     struct LocalSettings: Sendable {
