@@ -6,12 +6,15 @@ package struct OperatorSettings: Sendable {
     /// Where the router tells which ports a session listens on.
     package struct PortSource: Sendable {
         package var router: HTTPURL
+        /// The name that the router answers to.
+        package var host: String
         package var secret: String
         /// Ports that get a host of their own.
         package var allowed: Set<Int>
 
-        package init(router: HTTPURL, secret: String, allowed: Set<Int>) {
+        package init(router: HTTPURL, host: String, secret: String, allowed: Set<Int>) {
             self.router = router
+            self.host = host
             self.secret = secret
             self.allowed = allowed
         }

@@ -62,6 +62,9 @@ package enum RedirectPolicy: Hashable, Sendable {
 package struct ClientRequest: Sendable {
     package var method: ClientMethod
     package var url: HTTPURL
+    /// The Host field's value where it is not the URL's own: inside a cluster a service's name leads to a server that
+    /// answers to its public name.
+    package var authority: String?
     package var fields: [ClientField]
     /// The body; nil is none.
     package var body: [UInt8]?
@@ -85,7 +88,9 @@ package struct ClientRequest: Sendable {
 
     /// The head as it goes onto the wire; throws what is wrong with it.
     func head() throws(HTTPClientError.Cause) -> [UInt8] {
-        var text = "\(method.rawValue) \(url.target) HTTP/1.1\r\nHost: \(url.origin.authority)\r\n"
+        let authority = authority ?? url.origin.authority
+        guard authority.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { throw .invalidField(name: "Host") }
+        var text = "\(method.rawValue) \(url.target) HTTP/1.1\r\nHost: \(authority)\r\n"
         var namesAgent = false
         for field in fields {
             try field.check()

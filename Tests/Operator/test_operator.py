@@ -121,6 +121,17 @@ def test_ports_get_hosts_while_something_listens_on_them(world, settles):
     assert not world.own_records()
 
 
+def test_the_router_itself_is_asked_by_a_name_that_it_answers_to(world, start_router):
+    """It knows no such session, but it takes the question: neither the host nor the secret is refused."""
+    router = start_router(
+        DEVELOPMENT=None, DEV_EMAIL=None, ROUTER_DOMAIN="example.com", AUTH_TRUST_ANY_PEER="true",
+        BIND_ADDRESS="127.0.0.1", ADMIN_SECRET=ADMIN_SECRET)
+    world.start(ONE)
+    code, _, log = world.run("--once", ROUTER_ADMIN_URL=f"http://127.0.0.1:{router.port}")
+    assert code == 0
+    assert f"/api/sessions/{ONE}/ports as example.com: 404" in log.replace("\\/", "/"), log
+
+
 def test_only_well_formed_names_of_sessions_become_hosts(world, settles):
     operator = world.operator()
     for number, label in enumerate(["A1B2C3D4E5F6", "a1b2c3d4e5f", "../../secrets", "a1b2c3d4e5f6`) || Host(`x", "*"]):

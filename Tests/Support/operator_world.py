@@ -46,6 +46,8 @@ class Ports:
             def do_GET(self):
                 session = self.path.removeprefix("/api/sessions/").removesuffix("/ports")
                 allowed = self.headers.get("X-Admin-Secret") == ADMIN_SECRET
+                # The router answers to its own name, not to that of its Service.
+                allowed = allowed and self.headers.get("Host") == "example.com"
                 data = json.dumps({"ports": ports.ports.get(session, [])}).encode()
                 self.send_response(ports.status if allowed else 403)
                 self.send_header("Content-Length", str(len(data)))

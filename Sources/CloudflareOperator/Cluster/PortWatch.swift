@@ -70,10 +70,14 @@ final class PortWatch: Sendable {
             return .failure(Problem(sentence: "ROUTER_ADMIN_URL is no URL that can be asked"))
         }
         do throws(HTTPClientError) {
-            let (status, body) = try await http.get(
-                url, fields: [ClientField("X-Admin-Secret", source.secret)], limit: 64 << 10)
-            guard status == 200 else { return .failure(Problem(sentence: "\(url): \(status)")) }
-            guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(body)) else {
+            var request = ClientRequest(.get, url, fields: [ClientField("X-Admin-Secret", source.secret)])
+            request.authority = source.host
+            request.timeouts.total = .seconds(5)
+            let answer = try await http.collect(request, limit: 64 << 10)
+            guard answer.status == 200 else {
+                return .failure(Problem(sentence: "\(url) as \(source.host): \(answer.status)"))
+            }
+            guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(answer.body)) else {
                 return .failure(Problem(sentence: "\(url): the answer is no list of ports"))
             }
             return .success(source.allowed.intersection(answer.ports))

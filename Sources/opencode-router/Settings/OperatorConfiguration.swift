@@ -23,7 +23,7 @@ struct OperatorConfiguration: Sendable {
         let hosts = Self.hosts(&reader)
         let service = reader.required("ROUTER_SERVICE_URL", "the URL that the tunnel's rules lead to")
         let template = Self.template(&reader, watchNamespace)
-        let ports = Self.ports(&reader, isWildcard: isWildcard)
+        let ports = Self.ports(&reader, domain: hosts.domain, isWildcard: isWildcard)
         let pods = reader.text("POD_LABEL_SELECTOR")
         kubeconfig = reader.text("KUBECONFIG")
         address = reader.text("BIND_ADDRESS") ?? "0.0.0.0"
@@ -113,7 +113,7 @@ struct OperatorConfiguration: Sendable {
         return .init(name: String(parts[0]), namespace: String(halves[0]), port: Int(port))
     }
 
-    private static func ports(_ reader: inout SettingReader, isWildcard: Bool) -> OperatorSettings.PortSource? {
+    private static func ports(_ reader: inout SettingReader, domain: String, isWildcard: Bool) -> OperatorSettings.PortSource? {
         let agentPort = reader.integer("OPENCODE_PORT")
         var allowed: Set<Int> = []
         for item in reader.items("DEV_PORT_ALLOWLIST") {
@@ -126,6 +126,7 @@ struct OperatorConfiguration: Sendable {
         }
         allowed.remove(agentPort)
         let written = reader.text("ROUTER_ADMIN_URL")
+        let host = reader.text("ROUTER_ADMIN_HOST") ?? domain
         let secret = reader.secret("ROUTER_ADMIN_SECRET")
         guard !isWildcard else { return nil }
         if written == nil, !reader.isSet("ROUTER_ADMIN_URL") {
@@ -140,7 +141,7 @@ struct OperatorConfiguration: Sendable {
             )
         }
         guard let secret, let url = written.flatMap({ try? HTTPURL($0) }) else { return nil }
-        return .init(router: url, secret: secret, allowed: allowed)
+        return .init(router: url, host: host, secret: secret, allowed: allowed)
     }
 }
 

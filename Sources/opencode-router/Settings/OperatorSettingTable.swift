@@ -54,6 +54,9 @@ enum OperatorSettingTable {
             "ROUTER_ADMIN_URL", .url, .watching, note: "required without WILDCARD",
             "Where the router tells which ports sessions listen on."),
         .init(
+            "ROUTER_ADMIN_HOST", .domain, .watching, note: "DOMAIN",
+            "The host that the router is asked as: one on which its API answers (ROUTER_HOSTS)."),
+        .init(
             "ROUTER_ADMIN_SECRET", .text, .watching, note: "required without WILDCARD", secret: true,
             "The router's ADMIN_SECRET."),
         .init(
