@@ -85,6 +85,7 @@ def operator(image, domain, shared, security):
         # Where the tunnel leads: the ingress, which asks who is there before the router is reached.
         "ROUTER_SERVICE_URL": "http://traefik.traefik.svc.cluster.local:80",
         "ROUTER_ADMIN_URL": f"http://code.{NAMESPACE}.svc.cluster.local:80", "ROUTER_SERVICE_NAME": "code",
+        "ROUTER_ADMIN_HOST": domain.apply(lambda text: f"code.{text}"),
         "ATTACH_SERVICE_NAME": "code-attach", "ATTACH_SERVICE_PORT": "4096", "HEALTH_PORT": "8080",
     }
     secret = {"CF_API_TOKEN": ("code-cf-credentials", "api-token"), "ROUTER_ADMIN_SECRET": ("code-admin-secret", "secret")}

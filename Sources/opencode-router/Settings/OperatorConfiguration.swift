@@ -113,7 +113,9 @@ struct OperatorConfiguration: Sendable {
         return .init(name: String(parts[0]), namespace: String(halves[0]), port: Int(port))
     }
 
-    private static func ports(_ reader: inout SettingReader, domain: String, isWildcard: Bool) -> OperatorSettings.PortSource? {
+    private static func ports(
+        _ reader: inout SettingReader, domain: String, isWildcard: Bool
+    ) -> OperatorSettings.PortSource? {
         let agentPort = reader.integer("OPENCODE_PORT")
         var allowed: Set<Int> = []
         for item in reader.items("DEV_PORT_ALLOWLIST") {
