@@ -90,7 +90,7 @@ backend routers
   # A lost request must be seen: HAProxy does not ask again.
   retries 0
   option httpchk
-  http-check send meth GET uri /readyz ver HTTP/1.1 hdr Host router
+  http-check send meth GET uri /readyz?exclude=sync ver HTTP/1.1 hdr Host router
 {servers}
 """)
     with open(tmp_path / "haproxy.log", "wb") as log:
