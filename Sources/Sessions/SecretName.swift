@@ -13,7 +13,8 @@ package enum SecretName {
             return "must be letters, digits and \"_\", and not begin with a digit"
         }
         let upper = name.uppercased()
-        if reserved.contains(upper) || reservedPrefixes.contains(where: { upper.hasPrefix($0) }) {
+        let isGit = upper.hasPrefix("GIT_") && !identityPrefixes.contains(where: { upper.hasPrefix($0) })
+        if isGit || reserved.contains(upper) || reservedPrefixes.contains(where: { upper.hasPrefix($0) }) {
             return "is reserved: it would change how the session itself runs"
         }
         return nil
@@ -23,9 +24,11 @@ package enum SecretName {
         "PATH", "HOME", "USER", "LOGNAME", "SHELL", "PWD", "IFS", "ENV", "BASH_ENV", "PROMPT_COMMAND", "NODE_OPTIONS",
         "NODE_PATH", "BUN_OPTIONS", "PYTHONSTARTUP", "PYTHONPATH", "PYTHONHOME", "PERL5OPT", "RUBYOPT",
         "JAVA_TOOL_OPTIONS",
-        "GIT_SSH", "GIT_SSH_COMMAND", "GIT_ASKPASS", "GIT_EXEC_PATH", "GIT_ALLOW_PROTOCOL", "HOSTNAME",
+        "HOSTNAME", "SHELLOPTS", "BASHOPTS", "PS4", "SSH_ASKPASS",
         "OPENCODE_POD_SECRET", "OPENCODE_SESSION_HASH", "OPENCODE_ROUTER_URL", "OPENCODE_ROUTER_EXTERNAL_DOMAIN",
         "OPENCODE_SERVER_PASSWORD", "OPENCODE_SERVER_USERNAME", "OPENCODE_USER_EMAIL",
     ]
-    private static let reservedPrefixes = ["LD_", "DYLD_", "KUBERNETES_", "GIT_CONFIG"]
+    private static let reservedPrefixes = ["LD_", "DYLD_", "KUBERNETES_"]
+    /// Of git's variables those that only sign a commit; the others say where it reads and what it runs.
+    private static let identityPrefixes = ["GIT_AUTHOR_", "GIT_COMMITTER_"]
 }
