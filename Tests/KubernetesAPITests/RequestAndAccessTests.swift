@@ -130,7 +130,7 @@ struct KubeconfigTests {
         let access = try ClusterAccess.kubeconfig(
             text: Self.config(cluster: "{server: \"https://10.0.0.1:6443\", tls-server-name: kubernetes.default}"),
             folder: "/")
-        #expect(try access.serverName == "kubernetes.default")
+        #expect(access.serverName == "kubernetes.default")
     }
 
     @Test("Texts that are no configuration are refused", arguments: ["", "[]", "a: *b", "current-context: x"])
