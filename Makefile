@@ -9,7 +9,7 @@ VENV := .venv
 SWIFT_SOURCES := Sources Tests Package.swift
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-fast unit end-to-end browser format lint docs docs-check image bench clean \
+.PHONY: help run build test test-fast unit end-to-end browser format lint docs docs-check image bench soak clean \
 	dependencies test-dependencies toolchain
 
 help: ## Show the targets.
@@ -59,6 +59,9 @@ image: ## Build the container image; IMAGE=name:tag names it.
 bench: build test-dependencies ## Compare the proxy with HAProxy and nginx on this machine.
 	@Tests/Support/install.sh packages bench
 	@$(VENV)/bin/python Tests/Bench/bench.py $(BINARY)
+
+soak: build test-dependencies ## Mixed load with faults for MINUTES (30).
+	@$(VENV)/bin/python Tests/Soak/soak.py --binary $(BINARY) --seconds $$(( $(or $(MINUTES),30) * 60 ))
 
 clean: ## Remove what building made.
 	@rm -rf .build .build-* $(VENV)

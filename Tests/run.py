@@ -105,6 +105,8 @@ STAGES = [
     Stage("image", PYTEST + ["Tests/Image"], pytest, limit=900),
     Stage("deployment", PYTEST + ["Tests/Deployment", "Tests/Documentation"], pytest),
     Stage("end-to-end", PYTEST + ["Tests/EndToEnd"], pytest, limit=1800),
+    # Half an hour of this is `make soak`.
+    Stage("soak", [sys.executable, "Tests/Soak/soak.py", "--seconds", "40"], limit=300),
     # Sessions as pods, against a double of the API server that runs them.
     Stage("kubernetes", PYTEST + ["Tests/Kubernetes"], pytest, limit=1200),
     # The Cloudflare operator, against doubles of both APIs.
