@@ -146,6 +146,7 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
     // MARK: The loop
 
     private func run() {
+        Self.blockBrokenPipeSignal()
         let capacity = 256
         let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: capacity)
         defer { events.deallocate() }
@@ -172,6 +173,17 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
             }
             wheel.advance(to: now)
         }
+    }
+
+    /// splice(2) into a socket whose peer has gone raises SIGPIPE, knows no MSG_NOSIGNAL, and would end the process.
+    ///
+    /// Blocked on this thread only: an ignored signal would be inherited by every program that the process starts.
+    private static func blockBrokenPipeSignal() {
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGPIPE)
+        let result = pthread_sigmask(SIG_BLOCK, &signals, nil)
+        precondition(result == 0, "pthread_sigmask")
     }
 
     private var turnStart: UInt64 = .max

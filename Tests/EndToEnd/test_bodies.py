@@ -3,6 +3,8 @@
 import hashlib
 import json
 import random
+import socket
+import struct
 import threading
 import time
 
@@ -237,3 +239,49 @@ def test_more_downloads_than_pipes_go_on_when_their_clients_read_again(start_rou
         assert sha(client.read_response().body) == sha(payload)
         client.close()
     proxy.stop()
+
+
+@pytest.mark.parametrize("way", ["close", "reset", "shutdown"])
+def test_clients_that_leave_in_the_middle_of_a_large_body_do_not_end_the_gateway(proxy, shared, way):
+    """splice(2) into a connection that is gone raises a signal whose default is the end of the process."""
+    block = bytes(1 << 20)
+
+    def script(peer):
+        peer.read_head()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (1 << 34))
+        try:
+            while True:
+                peer.send(block)
+        except OSError:
+            pass
+
+    shared.script = script
+    for _ in range(60):
+        with proxy.connect() as connection:
+            connection.send_request("GET", "/", f"{HASH}.{proxy.domain}")
+            assert connection.socket.recv(1 << 20)
+            if way == "reset":
+                connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            elif way == "shutdown":
+                connection.socket.shutdown(socket.SHUT_RDWR)
+    assert proxy.process.poll() is None
+    with proxy.connect() as connection:
+        assert connection.request("GET", "/api/version", proxy.host).status == 200
+
+
+def test_sessions_that_leave_in_the_middle_of_a_large_upload_do_not_end_the_gateway(proxy, shared):
+    def script(peer):
+        peer.read_head()
+        peer.read_exactly(1 << 20)
+
+    shared.script = script
+    for _ in range(30):
+        with proxy.connect() as connection:
+            connection.send(connection.head("POST", "/", f"{HASH}.{proxy.domain}", {
+                "Content-Length": 1 << 34, "Origin": f"http://{HASH}.{proxy.domain}"}))
+            try:
+                for _ in range(64):
+                    connection.send(bytes(1 << 20))
+            except OSError:
+                pass
+    assert proxy.process.poll() is None

@@ -1,0 +1,294 @@
+"""Who is slow, greedy or gone costs little and holds up nobody else."""
+
+import json
+import os
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.http1 import Connection, Truncated
+from harness.upstream import ScriptedUpstream
+
+HASH = "aaaaaaaaaaaa"
+
+
+@pytest.fixture(scope="module")
+def shared():
+    server = ScriptedUpstream()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def proxy(start_router, shared):
+    routes = [{"hash": HASH, "email": "dev@example.com", "target": f"http://127.0.0.1:{shared.port}"}]
+    return start_router(
+        DEV_ROUTES=json.dumps(routes), WORKERS=1, HEAD_TIMEOUT_SECONDS=1, IDLE_CONNECTION_SECONDS=2,
+        MIN_BODY_BYTES_PER_SECOND=10_000, MIN_BODY_WINDOW_SECONDS=1)
+
+
+def metric(router, name):
+    lines = router.operations("/metrics").text.splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((name + " ", name + "{")))
+
+
+def wait_for(condition, seconds=15):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def host(proxy):
+    return f"{HASH}.{proxy.domain}"
+
+
+# Slow clients
+
+
+@pytest.mark.parametrize("pause", [None, 0.1])
+def test_a_head_that_does_not_come_is_a_408(proxy, pause):
+    with proxy.connect() as connection:
+        start = time.monotonic()
+        for byte in b"GET / HTTP/1.1\r\nX: " + b"y" * 200:
+            try:
+                connection.send(bytes([byte]))
+            except OSError:
+                break
+            if pause is None:
+                break
+            connection.socket.settimeout(pause)
+            try:
+                connection.unread += connection.socket.recv(4096)
+                break
+            except TimeoutError:
+                continue
+        connection.socket.settimeout(15)
+        assert connection.read_response().status == 408
+        assert time.monotonic() - start < 10
+        assert connection.at_end()
+
+
+def test_an_idle_connection_is_closed_in_the_end(proxy):
+    with proxy.connect() as used, proxy.connect() as fresh:
+        assert used.request("GET", "/api/version", proxy.host).status == 200
+        assert used.at_end(15) and fresh.at_end(15)
+
+
+@pytest.mark.parametrize("rate", [0, 100])
+def test_an_upload_slower_than_the_floor_is_cut_off_and_so_is_its_session_s_connection(proxy, shared, rate):
+    gone = threading.Event()
+
+    def script(peer):
+        peer.read_head()
+        peer.wait_closed()
+        gone.set()
+
+    shared.script = script
+    before = metric(proxy, "opencode_router_slow_clients_total")
+    with proxy.connect() as connection:
+        connection.send(connection.head("POST", "/", host(proxy), {
+            "Content-Length": 10_000_000, "Origin": f"http://{host(proxy)}"}))
+        start = time.monotonic()
+        while not gone.wait(0.1):
+            assert time.monotonic() - start < 15
+            try:
+                connection.send(b"x" * (rate // 10))
+            except OSError:
+                pass
+    wait_for(lambda: metric(proxy, "opencode_router_slow_clients_total") > before)
+
+
+def test_an_upload_above_the_floor_may_take_its_time(proxy, shared):
+    shared.script = lambda peer: peer.serve(b"ok")
+    size = 100_000
+    with proxy.connect() as connection:
+        connection.send(connection.head("POST", "/", host(proxy), {
+            "Content-Length": size, "Origin": f"http://{host(proxy)}"}))
+        for _ in range(25):
+            connection.send(b"x" * (size // 25))
+            time.sleep(0.12)
+        assert connection.read_response("POST").status == 200
+
+
+def test_a_reader_slower_than_the_floor_is_cut_off_and_its_session_is_not_kept(proxy, shared):
+    gone = threading.Event()
+
+    def script(peer):
+        peer.read_head()
+        try:
+            peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
+            while True:
+                peer.send(bytes(1 << 16))
+        except OSError:
+            gone.set()
+
+    shared.script = script
+    with proxy.connect() as connection:
+        connection.send_request("GET", "/", host(proxy))
+        assert gone.wait(20)
+        with pytest.raises((Truncated, OSError)):
+            for _ in connection.body(connection.read_head()):
+                pass
+
+
+def test_a_session_may_be_slow_and_silent_for_as_long_as_it_likes(proxy, shared):
+    """The floor is for clients that keep a session waiting, not the other way round."""
+    def script(peer):
+        peer.read_head()
+        time.sleep(3)
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no")
+        time.sleep(3)
+        peer.send(b"k")
+
+    shared.script = script
+    with proxy.connect() as connection:
+        assert connection.request("GET", "/", host(proxy)).body == b"ok"
+
+
+# Dead peers
+
+
+def test_sockets_on_both_sides_notice_a_peer_that_vanished(proxy, shared):
+    held = threading.Event()
+    shared.script = lambda peer: (peer.read_head(), held.wait(15))
+    with proxy.connect() as connection:
+        connection.send_request("GET", "/", host(proxy))
+        wait_for(lambda: shared.requests)
+        # The user timeout is not shown; `timer:(keepalive,…)` is.
+        table = subprocess.run(["ss", "-tnopH"], capture_output=True, text=True, check=True).stdout.splitlines()
+        client = connection.socket.getsockname()[1]
+        ours = [line for line in table if f"pid={proxy.process.pid}," in line
+                and (f":{client} " in line or f":{shared.port} " in line)]
+        assert len(ours) >= 2 and all("timer:(keepalive," in line for line in ours), ours
+        held.set()
+
+
+# Memory and fairness
+
+
+def resident(router):
+    return int(Path(f"/proc/{router.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_memory_stays_flat_while_a_hundred_slow_readers_pull_a_gigabyte_each(start_router, shared):
+    """Twice as many as there are pipes: the others copy."""
+    block = bytes(1 << 20)
+
+    def script(peer):
+        peer.read_head()
+        try:
+            peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (1 << 30))
+            for _ in range(1 << 10):
+                peer.send(block)
+        except OSError:
+            pass
+
+    shared.script = script
+    proxy = start_router(
+        DEV_ROUTES=json.dumps([{"hash": HASH, "email": "dev@example.com", "target": f"http://127.0.0.1:{shared.port}"}]),
+        WORKERS=2, MIN_BODY_BYTES_PER_SECOND=0)
+    before = resident(proxy)
+    readers = []
+    for _ in range(100):
+        reader = Connection(proxy.port)
+        reader.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 << 10)
+        reader.send_request("GET", "/", host(proxy))
+        readers.append(reader)
+    received = 0
+    for _ in range(8):
+        for reader in readers:
+            received += len(reader.socket.recv(32 << 10))
+    assert received > 2 << 20
+    grown = resident(proxy) - before
+    # A buffer each way for who copies; payload itself stays in the kernel.
+    assert grown < 16 << 20, f"{grown >> 20} MiB more"
+    for reader in readers:
+        reader.close()
+    wait_for(lambda: metric(proxy, "opencode_router_buffers_in_use") == 0
+             and metric(proxy, "opencode_router_client_connections") == 0, 30)
+    proxy.stop()
+
+
+def test_small_requests_are_quick_beside_a_bulk_download(proxy, shared):
+    """Both on one worker. The download alone would keep it busy for seconds."""
+    stopped = threading.Event()
+
+    def script(peer):
+        while (request := peer.read_head()) is not None:
+            if "bulk" not in request.line:
+                peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                continue
+            block = bytes(1 << 20)
+            peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (1 << 34))
+            try:
+                while not stopped.is_set():
+                    peer.send(block)
+            except OSError:
+                return
+
+    shared.script = script
+    received = [0]
+
+    def pull(connection):
+        connection.send_request("GET", "/bulk", host(proxy))
+        room = bytearray(1 << 20)
+        try:
+            while not stopped.is_set():
+                received[0] += connection.socket.recv_into(room)
+        except OSError:
+            pass
+
+    with proxy.connect() as bulk, proxy.connect() as small:
+        puller = threading.Thread(target=pull, args=(bulk,))
+        puller.start()
+        wait_for(lambda: received[0] > 10 << 20)
+        start, times = received[0], []
+        for _ in range(300):
+            began = time.monotonic()
+            assert small.request("GET", "/small", host(proxy)).body == b"ok"
+            times.append(time.monotonic() - began)
+        moved = received[0] - start
+        stopped.set()
+        bulk.socket.shutdown(socket.SHUT_RDWR)
+        puller.join()
+    assert moved > 10 << 20, "the download stood still meanwhile"
+    # Test, session and gateway share this machine's cores with three threads that copy; a gateway that finished the
+    # download first would take seconds for each.
+    assert sorted(times)[int(len(times) * 0.99)] < 0.5, sorted(times)[-5:]
+
+
+def test_a_loop_tells_how_late_it_was(proxy):
+    wait_for(lambda: metric(proxy, "opencode_router_loop_lag_seconds_count") > 0)
+    assert metric(proxy, "opencode_router_loop_wakeups_total") > 0
+
+
+# Half-closed, and out of band
+
+
+def test_a_session_that_ends_its_side_after_an_exact_answer_is_not_used_again(proxy, shared):
+    def script(peer):
+        peer.read_request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        peer.socket.shutdown(socket.SHUT_WR)
+        peer.wait_closed()
+
+    shared.script = script
+    with proxy.connect() as connection:
+        for _ in range(5):
+            assert connection.request("POST", "/", host(proxy), {"Origin": f"http://{host(proxy)}"}, b"x").body == b"ok"
+            time.sleep(0.05)
+
+
+def test_urgent_data_harms_only_who_sends_it(proxy, shared):
+    shared.script = lambda peer: peer.serve(b"ok")
+    with proxy.connect() as rude, proxy.connect() as other:
+        rude.send(b"GET / HTTP/1.1\r\nHo")
+        rude.socket.send(b"!", socket.MSG_OOB)
+        rude.send(b"st: " + host(proxy).encode() + b"\r\n\r\n")
+        assert other.request("GET", "/", host(proxy)).body == b"ok"
+        assert rude.read_response().status in (200, 400, 408)
