@@ -6,7 +6,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 seconds=${1:?usage: run.sh SECONDS [TARGET...]}
 shift
-[ $# -gt 0 ] || set -- RequestHead ResponseHead Chunks Cookies Host Route Identity Site Packets URL
+[ $# -gt 0 ] || set -- RequestHead ResponseHead Chunks Cookies Host Route Identity Site Packets URL Lines
 scratch=${FUZZ_SCRATCH:-$(mktemp -d)}
 # Swift's own backtracer would swallow the signal libFuzzer waits for.
 export SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0
@@ -56,6 +56,9 @@ for target in "$@"; do
             build -module-name FuzzPackets "$sources/GitRemote/PacketLines.swift" \
                 "$sources/GitRemote/RefAdvertisement.swift" "$sources/GitRemote/RemoteBranches.swift" \
                 "$here/PacketProperties.swift" "$here/FuzzPackets.swift" -o "$scratch/Packets" ;;
+        Lines)
+            build -module-name FuzzLines "$sources/KubernetesAPI/LineSplitter.swift" "$here/LineProperties.swift" \
+                "$here/FuzzLines.swift" -o "$scratch/Lines" ;;
         URL)
             build -module-name FuzzURL "$sources/HTTPClient/HTTPURL.swift" "$sources/HTTPClient/IPAddress.swift" \
                 "$here/URLProperties.swift" "$here/FuzzURL.swift" -o "$scratch/URL" ;;
