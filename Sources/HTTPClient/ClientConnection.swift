@@ -42,7 +42,8 @@ final class ClientConnection {
                 let stream = try await connect(
                     to: address.socketAddress(port: key.origin.port), waiter: waiter, deadline: limit, on: executor)
                 guard let context else { return ClientConnection(key: key, waiter: waiter, transport: .plain(stream)) }
-                let tls = try await shakeHands(over: stream, context: context, key, deadline: min(deadline, .after(timeout)))
+                let tls = try await shakeHands(
+                    over: stream, context: context, key, deadline: min(deadline, .after(timeout)))
                 return ClientConnection(key: key, waiter: waiter, transport: .encrypted(tls))
             } catch {
                 // Another address of the same server has the same certificate; only weather is worth another try.

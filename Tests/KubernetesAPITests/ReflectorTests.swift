@@ -47,7 +47,10 @@ private final class ScriptedAPI: Sendable {
 extension ScriptedServer.Connection {
     fileprivate func sendList(_ names: [String], version: String) {
         let items = names.map { #"{"metadata":{"name":"\#($0)","uid":"u-\#($0)","resourceVersion":"1"}}"# }
-        sendJSON(200, #"{"kind":"PodList","metadata":{"resourceVersion":"\#(version)"},"items":[\#(items.joined(separator: ","))]}"#)
+        sendJSON(
+            200,
+            #"{"kind":"PodList","metadata":{"resourceVersion":"\#(version)"},"items":[\#(items.joined(separator: ","))]}"#
+        )
     }
 
     fileprivate func sendJSON(_ status: Int, _ body: String, fields: String = "") {
@@ -113,7 +116,8 @@ struct ReflectorTests {
             if before == 0 { connection.beginWatch() }
             if before == 2 {
                 connection.beginWatch()
-                connection.sendChunk(#"{"type":"DELETED","object":{"metadata":{"name":"a","resourceVersion":"9"}}}"# + "\n")
+                connection.sendChunk(
+                    #"{"type":"DELETED","object":{"metadata":{"name":"a","resourceVersion":"9"}}}"# + "\n")
             }
             // The first says nothing more, the second nothing at all; both connections stay open.
             _ = connection.endsSilently()
@@ -199,7 +203,8 @@ struct ReflectorTests {
         let api = ScriptedAPI { connection, _, before in
             guard before > 0 else {
                 return connection.sendJSON(
-                    429, #"{"kind":"Status","reason":"TooManyRequests","message":"busy"}"#, fields: "Retry-After: 1\r\n")
+                    429, #"{"kind":"Status","reason":"TooManyRequests","message":"busy"}"#, fields: "Retry-After: 1\r\n"
+                )
             }
             connection.sendJSON(201, #"{"metadata":{"name":"s","uid":"u"}}"#)
         }

@@ -1,6 +1,6 @@
 import CoreMetrics
-import Telemetry
 import Synchronization
+import Telemetry
 import Testing
 
 @testable import Observability
