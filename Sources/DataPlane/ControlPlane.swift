@@ -66,8 +66,9 @@ package protocol ControlPlane: Sendable {
     func respond(to request: ControlRequest) async -> ControlResponse
     /// Whether a sign-in still holds; asked only if that was configured.
     func confirm(_ signIn: SignIn) async -> SignInVerdict
-    /// The owner has opened a sleeping session's page: start it. Called for every such navigation; must be idempotent.
-    func wake(session id: UInt64, for email: String, requestID: String)
+    /// Somebody who may opened a sleeping session: start it for its owner. Called for every such request; must be
+    /// idempotent. `sign` says what they did: `visit` or `attach`.
+    func wake(session id: UInt64, for email: String, by sign: StaticString, requestID: String)
     /// An identity that this process may not have met before asks for something; for the audit log. May be told twice.
     func met(email: String, peer: String, requestID: String)
     /// Somebody was refused; for the audit log.

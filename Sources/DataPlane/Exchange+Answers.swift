@@ -101,10 +101,12 @@ extension Exchange {
         } else {
             ending = self.ending(afterUnreadBody: request.framing, on: connection)
         }
-        let isJSON = isAPI || !(refusal.status == 421 || refusal.status == 401 || refusal.closes)
+        let isForPeople = refusal.status == 421 || refusal.status == 401 && refusal.challenge == nil || refusal.closes
+        let isJSON = isAPI || !isForPeople
         var fields = [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
         if let seconds = refusal.retryAfterSeconds { fields.append(("Retry-After", "\(seconds)")) }
         if let allow = refusal.allow { fields.append(("Allow", allow)) }
+        if let challenge = refusal.challenge { fields.append(("WWW-Authenticate", challenge)) }
         let body = Array(
             (isJSON
                 ? #"{"error":"\#(JSONText.escaped(refusal.sentence))","code":"\#(refusal.code)"}"#
@@ -125,21 +127,15 @@ extension Exchange {
     func serveWaiting(
         _ session: SessionRoute, email: String, isNavigation: Bool, on connection: Connection
     ) async -> Ending {
-        let state: StaticString
         var page = worker.settings.pages.starting
         switch session.condition {
-        case .asleep:
-            state = "stopped"
-            if isNavigation { worker.control.wake(session: session.id, for: email, requestID: requestID.text) }
-        case .stopping:
-            state = "stopping"
-            if isNavigation { worker.control.wake(session: session.id, for: email, requestID: requestID.text) }
-        case .starting, .running: state = "starting"
-        case .failed:
-            state = "failed"
-            page = worker.settings.pages.failed
+        case .asleep, .stopping:
+            guard isNavigation else { break }
+            worker.control.wake(session: session.id, for: email, by: "visit", requestID: requestID.text)
+        case .starting, .running: break
+        case .failed: page = worker.settings.pages.failed
         }
-        guard isNavigation else { return await refuse(.notReady(state), on: connection, isAPI: true) }
+        guard isNavigation else { return await refuse(.notReady(session.condition.name), on: connection, isAPI: true) }
         if case .asleep = session.condition { worker.telemetry.count(.wakeUps) }
         let ending = ending(afterUnreadBody: request.framing, on: connection)
         writeHead(
@@ -167,6 +163,18 @@ extension Exchange {
             guard await flush(to: connection) else { return false }
         }
         return true
+    }
+}
+
+extension SessionRoute.Condition {
+    /// The word for it in an answer.
+    var name: StaticString {
+        switch self {
+        case .asleep: "stopped"
+        case .stopping: "stopping"
+        case .starting, .running: "starting"
+        case .failed: "failed"
+        }
     }
 }
 

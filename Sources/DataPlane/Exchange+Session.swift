@@ -26,9 +26,17 @@ extension Exchange {
     ) async -> Ending {
         guard let agent = session.target else {
             let bytes = connection.input!.bytes
-            return await serveWaiting(
-                session, email: worker.gatekeeper.email(who, in: bytes) ?? "", isNavigation: isNavigation(bytes),
-                on: connection)
+            switch connection.grant {
+            case nil:
+                return await serveWaiting(
+                    session, email: worker.gatekeeper.email(who, in: bytes) ?? "", isNavigation: isNavigation(bytes),
+                    on: connection)
+            case .password:
+                return await serveWaitingTool(session, bytes, on: connection)
+            case .port:
+                // Who only visits wakes nobody's session.
+                return await refuse(.notReady(session.condition.name), on: connection, isAPI: true)
+            }
         }
         let target = port.map(agent.atPort) ?? agent
         session.activity.touch(at: Int64(worker.executor.now.milliseconds))
@@ -92,6 +100,25 @@ extension Exchange {
         }
     }
 
+    /// The holder of the session's password wakes it; a stream of events that only comes back by itself does not, or a
+    /// terminal that somebody forgot would keep its session awake for ever.
+    private func serveWaitingTool(
+        _ session: SessionRoute, _ bytes: UnsafeRawBufferPointer, on connection: Connection
+    ) async -> Ending {
+        let isStream =
+            request.first(.accept).map { starts($0.value.bytes(in: bytes), with: "text/event-stream") } ?? false
+        switch session.condition {
+        case .asleep, .stopping:
+            guard !isStream else { break }
+            worker.telemetry.count(.wakeUps)
+            worker.control.wake(
+                session: session.id, for: String(decoding: session.owner, as: UTF8.self), by: "attach",
+                requestID: requestID.text)
+        case .starting, .running, .failed: break
+        }
+        return await refuse(.notReady(session.condition.name), on: connection, isAPI: true)
+    }
+
     /// Whether a person is opening a page: only that gets a page instead of an error, and wakes a session.
     private func isNavigation(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard request.method == .get || request.method == .head, request.upgrade == .none else { return false }
@@ -122,7 +149,7 @@ extension Exchange {
     ) -> Bool {
         let bytes = connection.input!.bytes
         let user =
-            worker.settings.tellsSessionsTheUser
+            worker.settings.tellsSessionsTheUser && connection.grant == nil
             ? worker.gatekeeper.email(who, in: bytes).map { Array($0.utf8) } : nil
         let buffer = toUpstream ?? worker.executor.buffers.take()
         toUpstream = buffer
@@ -148,35 +175,8 @@ extension Exchange {
         _ who: Identification, _ bytes: UnsafeRawBufferPointer, _ connection: Connection,
         _ body: (UnsafeRawBufferPointer) -> R
     ) -> R {
-        if case .header = who {
-            // Plain loops: `reversed()` and `lastIndex` stay generic here and allocate.
-            var index = request.fields.count
-            while index > 0 {
-                index -= 1
-                let field = request.fields[index]
-                guard case .xForwarded = field.known, field.name.count == 15,
-                    field.isNamed(Self.forwardedFor, in: bytes)
-                else { continue }
-                let value = field.value.bytes(in: bytes)
-                var start = value.count
-                while start > 0, Self.isAddressByte(value[start - 1]) { start -= 1 }
-                // In front of the last address stands a comma, a blank, or nothing.
-                guard (2...45).contains(value.count - start),
-                    start == 0 || value[start - 1] == 0x2c || value[start - 1] == 0x20
-                else { break }
-                return body(UnsafeRawBufferPointer(rebasing: value[start...]))
-            }
-        }
+        if case .header = who, let address = ForwardedFor.last(request, in: bytes) { return body(address) }
         return Array(connection.peer.description.utf8).withUnsafeBytes(body)
-    }
-
-    private static let forwardedFor = Array("x-forwarded-for".utf8)
-
-    private static func isAddressByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 0x30...0x39, 0x41...0x46, 0x61...0x66, 0x2e, 0x3a: true
-        default: false
-        }
     }
 
     // MARK: Moving bytes
@@ -197,7 +197,7 @@ extension Exchange {
         download.begin(.none, writesChunks: false)
         while true {
             // Half an answer must not look like a whole one, so it breaks off.
-            if isCutOff { throw .client }
+            if isCutOff || connection.isRevoked { throw .client }
             var moved = false
             if !uploadAbandoned, !upload.isFinished(toUpstream) {
                 do throws(RelayFailure) {
@@ -469,7 +469,7 @@ extension Exchange {
             count()
         }
         var rounds = 0
-        while true {
+        while !connection.isRevoked {
             if isCutOff { return sayGoodbye(.policyViolation, to: client) }
             var moved = false
             do throws(RelayFailure) {

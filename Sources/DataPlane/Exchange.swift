@@ -153,13 +153,15 @@ final class Exchange {
         case .refused(let refused, let who, let isAudited):
             noteAccess(who, buffer.bytes)
             // Whose session it is may not be known yet; "not found" would be a lie that clients believe.
-            let refusal = refused.status == 404 && !table.isComplete ? Refusal.starting : refused
+            let isUnknown = refused.status == 404 || refused.challenge != nil
+            let refusal = isUnknown && !table.isComplete ? Refusal.starting : refused
             worker.telemetry.refusal(refusal.reason)
             if isAudited { report(refusal, who, route, connection, buffer.bytes) }
             let ending = await refuse(refusal, on: connection, isAPI: route.isAPI)
             record(.refusal)
             return ending
-        case .admitted(let who):
+        case .admitted(let who, let grant):
+            if grant != nil { connection.grant = grant }
             noteAccess(who, buffer.bytes)
             let ending: Ending
             let kind: RouteKind
@@ -179,6 +181,9 @@ final class Exchange {
             case .pod:
                 kind = .pod
                 ending = await callAPI(as: .pod, on: connection)
+            case .attach(_, let session?):
+                kind = .attach
+                ending = await serveSession(session, port: nil, who, on: connection)
             case .editor, .attach, .unknownSession, .misdirected:
                 kind = .refusal
                 ending = await refuse(.unknownSession, on: connection, isAPI: false)
@@ -253,7 +258,8 @@ final class Exchange {
         _ table: RouteTable, _ bytes: UnsafeRawBufferPointer, _ connection: Connection
     ) -> (Route, Gatekeeper.Decision) {
         let route = table.route(request, in: bytes, entrance: connection.entrance)
-        return (route, worker.gatekeeper.decide(route, request, in: bytes, peer: connection.peer))
+        let now = Int64(worker.executor.now.milliseconds)
+        return (route, worker.gatekeeper.decide(route, request, in: bytes, peer: connection.peer, now: now))
     }
 
     /// Reads and parses one head, whose first bytes are there; false if the client left before it was complete.
@@ -397,7 +403,8 @@ extension Route {
     /// The session that the route names, if it names one.
     var sessionID: UInt64? {
         switch self {
-        case .session(let session), .port(let session, _), .attach(let session), .editor(let session): session.id
+        case .session(let session), .port(let session, _), .editor(let session): session.id
+        case .attach(let id, _): id
         case .api, .site, .unknownSession, .misdirected, .pod: nil
         }
     }

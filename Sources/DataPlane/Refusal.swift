@@ -13,6 +13,8 @@ struct Refusal: Error {
     var retryAfterSeconds: Int?
     /// Methods for a 405.
     var allow: String?
+    /// What a 401 asks for (RFC 9110 §11.6.1); JSON then, for tools ask.
+    var challenge: String?
 
     /// The word under which it is counted.
     var reason: RefusalReason {
@@ -36,6 +38,17 @@ struct Refusal: Error {
         sentence: "There is no such session, or it is not yours. Open the session picker to see your sessions.")
     static let misdirected = Refusal(
         status: 421, code: "misdirected_request", sentence: "This host is not served here.")
+    /// Also for a session that does not exist: nobody learns which ones do.
+    static let wrongAttachPassword = Refusal(
+        status: 401, code: "attach_password_invalid", sentence: "Invalid or missing attach password",
+        challenge: #"Basic realm="opencode", charset="UTF-8""#)
+    /// Too many wrong passwords from one place.
+    static func attachBlocked(seconds: Int) -> Refusal {
+        Refusal(
+            status: 429, code: "attach_password_blocked",
+            sentence: "Too many wrong passwords for this session came from your address. Wait, then try again.",
+            retryAfterSeconds: seconds)
+    }
     static let badGateway = Refusal(
         status: 502, code: "session_unreachable",
         sentence: "The session did not answer. It may have just stopped; try again in a moment.")

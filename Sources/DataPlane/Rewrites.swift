@@ -5,6 +5,8 @@ internal import Identity
 struct Rewrites: ~Copyable {
     /// Towards the agent.
     let agent: RequestRewrite
+    /// Towards the agent, when it is asked by the holder of the session's password, which stays here.
+    let attach: RequestRewrite
     let answer: ResponseRewrite
     private let settings: DataPlaneSettings
 

@@ -15,7 +15,7 @@ final class Worker {
     let loop: Loop
     let settings: DataPlaneSettings
     let control: any ControlPlane
-    let gatekeeper: Gatekeeper
+    var gatekeeper: Gatekeeper
     /// What each identity asks; shared by all workers.
     let people: Accounts
     /// What each peer asks without proving an identity; shared by all workers.
@@ -37,6 +37,8 @@ final class Worker {
     /// Pods are not trusted with everybody's connections: theirs are counted, and bounded by themselves.
     private var podConnections = 0
     private var podLimit: Int { max(16, settings.connectionsPerWorker / 8) }
+    /// How many of them carry an exchange that a grant admitted.
+    var grants = 0
     private var peers: PeerQuota
     private var exchanges: [Exchange] = []
     private var listeners: [Listener] = []
@@ -154,6 +156,16 @@ final class Worker {
         sweep()
         // Taking somebody's access away is a new table: what runs under an older one ends with it.
         for connection in connections { connection.exchange?.recheckSession(in: table, on: connection) }
+        endExpiredGrants()
+    }
+
+    /// Ends exchanges of people who were let in by what is no more: a password, a shared port.
+    private func endExpiredGrants() {
+        guard grants > 0 else { return }
+        let now = Int64(executor.now.milliseconds)
+        for connection in connections {
+            if let grant = connection.grant, !grant.isInForce(in: table, at: now) { connection.revoke() }
+        }
     }
 
     /// Stops accepting, and closes what is idle; what runs may finish.
@@ -176,6 +188,7 @@ final class Worker {
         if let recheck = settings.recheck {
             for connection in connections { connection.exchange?.recheckSignIn(under: recheck, on: connection) }
         }
+        endExpiredGrants()
         telemetry.set(.clientConnections, connections.count)
         telemetry.set(.upstreamIdle, pool.idleCount)
         telemetry.set(.pipesInUse, executor.pipes.lent)

@@ -36,6 +36,8 @@ extension HeadWriter {
                 Cookies.write(
                     cookie: field.value, from: buffer, without: rewrite.authCookiePrefixes, into: &writer)
             case .keep:
+                // The page before may have been opened with the password in its address.
+                if rewrite.dropsQueryPassword, field.known == .referer { continue }
                 if isNamed(field, rewrite.identityFieldName, in: buffer) { continue }
                 if let secret = rewrite.secretFieldName, isNamed(field, secret, in: buffer) { continue }
                 run.add(field, from: buffer, bytes, into: &writer)

@@ -15,7 +15,8 @@ package struct RequestRewrite: ~Copyable, Sendable {
     package var identityFieldName: [UInt8] = []
     /// The X-Forwarded-Proto to send.
     package var publicProto: [UInt8] = Array("https".utf8)
-    /// Whether parameters named `password` are cut out of the query (hosts where the gateway itself reads them).
+    /// Whether parameters named `password` are cut out of the query, and Referer stays here, which may repeat them (hosts
+    /// where the gateway itself reads them).
     package var dropsQueryPassword = false
     /// What to append as Via (RFC 9110 §7.6.3: a gateway names itself towards the origin); nil appends nothing.
     package var via: [UInt8]? = Array("1.1 opencode-router".utf8)

@@ -61,7 +61,7 @@ extension RouterAPI {
             .portShared, request, session: id,
             [
                 "port": "\(port)", "visibility": visibility.rawValue,
-                "until": rule.expiresAt?.description ?? "taken back",
+                "until": rule.expiresAt?.description ?? "withdrawn",
             ])
         await settle(id) { $0?.portRules[port] == rule }
         return .json(presenter.port(port, of: changed(session, port, rule), now: now()))

@@ -54,10 +54,13 @@ extension RouterAPI {
         return .json(["hash": .string(id.description), "state": "creating", "url": nil])
     }
 
-    /// Starts a sleeping session because its owner opened its page; limits hold, and many visits are one start.
+    /// Starts a sleeping session because its owner opened its page, or the holder of its password attached; limits hold,
+    /// and many visits are one start.
     ///
-    /// - Parameter email: the visitor's normalised address.
-    package func wake(_ id: SessionID, for email: String, requestID: String) async {
+    /// - Parameters:
+    ///   - email: the owner's normalised address.
+    ///   - sign: what was done, for the audit line.
+    package func wake(_ id: SessionID, for email: String, by sign: String = "visit", requestID: String) async {
         guard let session = directory.snapshot[id], session.owner == email else { return }
         switch session.state {
         case .stopped, .stopping: break
@@ -67,7 +70,7 @@ extension RouterAPI {
             try await starts.run(id, owner: email, limits: settings.limits, directory: directory) {
                 () async throws(APIError) in
                 try await order { () throws(SessionRuntimeError) in try await runtime.resume(id, gitToken: nil) }
-                audit.record(.resumed, email: email, requestID: requestID, session: id, ["by": "visit"])
+                audit.record(.resumed, email: email, requestID: requestID, session: id, ["by": sign])
                 await settleStart(of: id, before: session)
             }
         } catch {

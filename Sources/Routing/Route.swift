@@ -11,8 +11,8 @@ package enum Route: Sendable {
     case session(SessionRoute)
     /// A port that something inside the session listens on; never the agent's own.
     case port(SessionRoute, UInt16)
-    /// The agent, for the holder of the session's password.
-    case attach(SessionRoute)
+    /// The agent, for the holder of the session's password; without a session nobody holds it.
+    case attach(UInt64, SessionRoute?)
     /// The session's editor.
     case editor(SessionRoute)
     /// What pods ask of the router; whatever the host, for pods call it by its service's name.

@@ -62,7 +62,7 @@ package final class RouteTable: Sendable {
         let kind = pattern.classify(host)
         if case .attach(let id) = kind {
             guard entrance != .main else { return .misdirected }
-            return session(id).map(Route.attach) ?? .unknownSession
+            return .attach(id, session(id))
         }
         guard entrance != .attach else { return .misdirected }
         switch kind {

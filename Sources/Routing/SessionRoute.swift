@@ -25,10 +25,12 @@ package final class SessionRoute: Sendable {
     package let activity: ActivityCell
     /// The password of `opencode attach`; nil where attaching is not offered.
     package let attachPassword: [UInt8]?
+    /// Who else than the owner may reach which port.
+    package let sharedPorts: [SharedPort]
 
     package init(
         id: UInt64, owner: [UInt8], condition: Condition, activity: ActivityCell = ActivityCell(),
-        attachPassword: [UInt8]? = nil, ownedByAnyone: Bool = false
+        attachPassword: [UInt8]? = nil, sharedPorts: [SharedPort] = [], ownedByAnyone: Bool = false
     ) {
         self.id = id & 0xffff_ffff_ffff
         self.owner = owner
@@ -36,6 +38,13 @@ package final class SessionRoute: Sendable {
         self.condition = condition
         self.activity = activity
         self.attachPassword = attachPassword
+        self.sharedPorts = sharedPorts
+    }
+
+    /// Who may reach a port at this time, in milliseconds on the monotonic clock.
+    package func audience(ofPort port: UInt16, at milliseconds: Int64) -> PortAudience {
+        for shared in sharedPorts where shared.port == port && milliseconds < shared.until { return shared.audience }
+        return .owner
     }
 
     /// Where the agent listens, if it does.

@@ -18,7 +18,7 @@ func checkRoute(_ input: UnsafeRawBufferPointer, _ table: RouteTable) throws {
         switch route {
         case .session: found = [0]
         case .port(_, let port): found = [UInt64(port)]
-        case .attach: found = [1]
+        case .attach(_, let session): found = session == nil ? nil : [1]
         case .editor: found = [2]
         case .pod: found = [3]
         case .api, .site, .unknownSession, .misdirected: found = nil

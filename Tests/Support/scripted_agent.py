@@ -7,6 +7,7 @@ Speaks GET /global/health and POST /global/dispose like opencode, with its passw
 OPENCODE_SERVER_PASSWORD, and for tests:
 
     GET  /environment       its environment and working folder as JSON
+    GET  /head...           the target and the fields of the request as JSON
     GET  /children          the numbers of the processes it made
     POST /exit?status=N     ends at once with that status
     POST /signal?number=N   sends itself that signal
@@ -73,6 +74,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.reply(200 if healthy else 503, {"healthy": healthy, "version": "scripted"})
         elif self.path == "/environment":
             self.reply(200, {"environment": dict(os.environ), "folder": os.getcwd()})
+        elif self.path.startswith("/head"):
+            self.reply(200, {"target": self.path, "fields": list(self.headers.items())})
         elif self.path == "/children":
             self.reply(200, self.server.family)
         else:

@@ -85,9 +85,9 @@ final class ControlPlaneAdapter: ControlPlane {
 
     func confirm(_ signIn: SignIn) async -> SignInVerdict { await signIns?.ask(signIn) ?? .unknown }
 
-    func wake(session id: UInt64, for email: String, requestID: String) {
+    func wake(session id: UInt64, for email: String, by sign: StaticString, requestID: String) {
         guard let api = api.withLock({ $0 }) else { return }
-        Task.detached { await api.wake(SessionID(rawValue: id), for: email, requestID: requestID) }
+        Task.detached { await api.wake(SessionID(rawValue: id), for: email, by: "\(sign)", requestID: requestID) }
     }
 
     func met(email: String, peer: String, requestID: String) {

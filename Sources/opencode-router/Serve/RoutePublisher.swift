@@ -2,6 +2,7 @@ internal import DataPlane
 internal import FoundationEssentials
 internal import LinuxIO
 internal import Observability
+internal import RouterAPI
 internal import Routing
 internal import Sessions
 internal import Synchronization
@@ -69,7 +70,26 @@ final class RoutePublisher: ActivitySource {
             }
         return SessionRoute(
             id: session.id.rawValue, owner: Array(session.owner.utf8), condition: condition, activity: cell,
-            attachPassword: session.attachPassword.map { Array($0.utf8) })
+            attachPassword: session.attachPassword.map { Array($0.utf8) }, sharedPorts: sharedPorts(of: session))
+    }
+
+    /// Rules that are in force, their ends on the monotonic clock: the wall clock may jump while the table is in use, and
+    /// the byte path does not ask it.
+    private func sharedPorts(of session: Session) -> [SharedPort] {
+        guard !session.portRules.isEmpty else { return [] }
+        let now = Timestamp.now()
+        let monotonic = Int64(Deadline.current().milliseconds)
+        return session.portRules.compactMap { port, rule in
+            let audience: PortAudience
+            switch rule.visibility {
+            case .owner: return nil
+            case .signedIn: audience = .signedIn
+            case .everyone: audience = .everyone
+            }
+            guard rule.isInForce(at: now) else { return nil }
+            let rest = rule.expiresAt.map { $0.milliseconds - now.milliseconds }
+            return SharedPort(port: port, audience: audience, until: rest.map { monotonic + $0 } ?? .max)
+        }
     }
 
     private func forgetCells(of snapshot: DirectorySnapshot) {

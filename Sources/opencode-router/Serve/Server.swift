@@ -75,6 +75,7 @@ enum Server {
                 "cannot listen on \(settings.listeners.address): \(error). Is another process using the port?")
         }
         let port = plane.addresses[0].port
+        let attachPort = plane.addresses.count > 2 ? plane.addresses[2].port : port
         // Local sessions share this machine's ports with the gateway.
         let reserved = routing.reserving(ownPorts: plane.addresses.map(\.port) + [operations.address.port])
 
@@ -82,7 +83,7 @@ enum Server {
         let publisher = RoutePublisher(plane: plane, settings: reserved, fixed: fixed, readiness: readiness)
         parts.directory.showFirst { publisher.publish($0) }
         let api = RouterAPI(
-            settings: apiSettings(settings, boundPort: port, parts), directory: parts.directory,
+            settings: apiSettings(settings, boundPort: port, attachPort: attachPort, parts), directory: parts.directory,
             runtime: parts.runtime, branches: parts.branches, catalogue: parts.catalogue, secrets: parts.secrets)
         control.connect(api: api)
         let sweeper = IdleSweeper(
@@ -108,7 +109,7 @@ enum Server {
             "milliseconds": "\(milliseconds(since: started, clock))",
         ]
         facts["pod_port"] = "\(plane.addresses[1].port)"
-        if plane.addresses.count > 2 { facts["attach_port"] = "\(plane.addresses[2].port)" }
+        if attachPort != port { facts["attach_port"] = "\(attachPort)" }
         logger.info("listening", metadata: facts)
 
         // Shut down in reverse order: the byte path drains while everything that it asks still answers.
@@ -233,12 +234,15 @@ enum Server {
             starting: Array(starting), failed: Array(failed), hosts: settings.hosts, port: settings.listeners.port)
     }
 
-    private static func apiSettings(_ settings: Settings, boundPort: UInt16, _ parts: SessionParts) -> APISettings {
-        // No attachDomain: no listener serves attach hosts yet, and an address that leads nowhere helps nobody.
+    private static func apiSettings(
+        _ settings: Settings, boundPort: UInt16, attachPort: UInt16, _ parts: SessionParts
+    ) -> APISettings {
         var api = APISettings(
             version: Version.current, scheme: settings.hosts.scheme,
             domain: settings.hosts.authority(boundPort: boundPort), routeSuffix: settings.hosts.routeSuffix,
             attachPrefix: settings.hosts.attachPrefix,
+            // Behind an ingress all hosts are at its port; without one the attach listener has its own.
+            attachDomain: settings.hosts.authority(boundPort: attachPort),
             repositories: RepositoryURLPolicy(
                 schemes: settings.repositories.schemes, hosts: settings.repositories.hosts),
             limits: SessionLimits(
