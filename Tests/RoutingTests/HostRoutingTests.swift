@@ -19,7 +19,7 @@ func spelled(_ route: Route) -> String {
     case .site: "site"
     case .session(let session): "session \(String(session.id, radix: 16))"
     case .port(let session, let port): "port \(String(session.id, radix: 16)) \(port)"
-    case .attach(let id, _): "attach \(String(id, radix: 16))"
+    case .attach(let id, let session): session == nil ? "unknown" : "attach \(String(id, radix: 16))"
     case .editor(let session): "editor \(String(session.id, radix: 16))"
     case .pod: "pod"
     case .unknownSession: "unknown"
