@@ -5,7 +5,7 @@ internal import Identity
 /// Bounded, and never in the way of anybody who makes no mistakes: only failures are counted. After `allowed` of them
 /// within a minute that peer is refused unheard for that session until the minute is over. The password has 128 bits; what
 /// this keeps down is noise, and what somebody could hope for who knows part of one.
-struct AttachFailures {
+final class AttachFailures {
     private struct Slot {
         var key: UInt64 = 0
         var count: UInt32 = 0
@@ -32,7 +32,7 @@ struct AttachFailures {
     }
 
     /// Counts a wrong password.
-    mutating func note(_ session: UInt64, _ peer: PeerAddress, at milliseconds: UInt64) {
+    func note(_ session: UInt64, _ peer: PeerAddress, at milliseconds: UInt64) {
         let key = key(session, peer)
         let places = places(of: key)
         // Its own place, else one that is free or whose minute is over, else the one that has failed least.

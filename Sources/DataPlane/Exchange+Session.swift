@@ -44,6 +44,8 @@ extension Exchange {
         let isWritten =
             if let port {
                 writeRequest(worker.rewrites.request(toPort: port), nil, who, on: connection)
+            } else if case .password = connection.grant {
+                writeRequest(worker.rewrites.attach, target.authorization, who, on: connection)
             } else {
                 writeRequest(worker.rewrites.agent, target.authorization, who, on: connection)
             }

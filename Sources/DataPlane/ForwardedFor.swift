@@ -10,12 +10,20 @@ enum ForwardedFor {
     static func last(
         _ head: borrowing RequestHead, in buffer: UnsafeRawBufferPointer
     ) -> UnsafeRawBufferPointer? {
-        for field in head.fields.reversed()
-        where field.known == .xForwarded && field.name.count == 15 && field.isNamed(name, in: buffer) {
+        // Plain loops: `reversed()` and `lastIndex` stay generic here and allocate.
+        var index = head.fields.count
+        while index > 0 {
+            index -= 1
+            let field = head.fields[index]
+            guard field.known == .xForwarded, field.name.count == 15, field.isNamed(name, in: buffer) else { continue }
             let value = field.value.bytes(in: buffer)
-            let start = value.lastIndex { $0 == 0x2c || $0 == 0x20 }.map { $0 + 1 } ?? 0
-            let last = UnsafeRawBufferPointer(rebasing: value[start...])
-            return (2...45).contains(last.count) && last.allSatisfy(isAddressByte) ? last : nil
+            var start = value.count
+            while start > 0, isAddressByte(value[start - 1]) { start -= 1 }
+            // In front of the last address stands a comma, a blank, or nothing.
+            guard (2...45).contains(value.count - start),
+                start == 0 || value[start - 1] == 0x2c || value[start - 1] == 0x20
+            else { return nil }
+            return UnsafeRawBufferPointer(rebasing: value[start...])
         }
         return nil
     }

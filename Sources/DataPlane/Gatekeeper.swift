@@ -11,7 +11,7 @@ struct Gatekeeper: ~Copyable {
     private let identity: IdentityPolicy
     private let origins: RequestOriginPolicy
     private let cookies: CookiePolicy
-    private var failures = AttachFailures()
+    private let failures = AttachFailures()
 
     init(_ settings: DataPlaneSettings) {
         identity = settings.identity
@@ -27,7 +27,7 @@ struct Gatekeeper: ~Copyable {
     }
 
     /// Whoever holds the session's password may attach; who guesses too often is not heard for a while.
-    private mutating func decideAttach(
+    private func decideAttach(
         _ id: UInt64, _ session: SessionRoute?, _ head: borrowing RequestHead, in buffer: UnsafeRawBufferPointer,
         peer: PeerAddress, now: Int64
     ) -> Decision {
@@ -65,7 +65,7 @@ struct Gatekeeper: ~Copyable {
     /// about sessions can be learnt before.
     ///
     /// `now` is in milliseconds on the monotonic clock.
-    mutating func decide(
+    func decide(
         _ route: Route, _ head: borrowing RequestHead, in buffer: UnsafeRawBufferPointer, peer: PeerAddress,
         now: Int64
     ) -> Decision {

@@ -13,6 +13,10 @@ struct Rewrites: ~Copyable {
     init(_ settings: DataPlaneSettings) {
         self.settings = settings
         agent = Self.request(settings)
+        var rewrite = Self.request(settings)
+        rewrite.dropsQueryPassword = true
+        rewrite.dropsAllCookies = true
+        attach = rewrite
         answer = .session(
             authCookiePrefixes: agent.authCookiePrefixes, frameAncestors: Array(settings.frameAncestors.utf8))
     }

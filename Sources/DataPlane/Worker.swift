@@ -15,7 +15,7 @@ final class Worker {
     let loop: Loop
     let settings: DataPlaneSettings
     let control: any ControlPlane
-    var gatekeeper: Gatekeeper
+    let gatekeeper: Gatekeeper
     /// What each identity asks; shared by all workers.
     let people: Accounts
     /// What each peer asks without proving an identity; shared by all workers.

@@ -78,6 +78,9 @@ extension KubernetesSessions {
             _ = try await self.ask { () async throws(KubernetesError) in
                 try await self.client.remove(Secret.self, ObjectNames.gitSecret(id))
             }
+            _ = try await self.ask { () async throws(KubernetesError) in
+                try await self.client.delete(.secrets, ObjectNames.messages(id), uid: nil)
+            }
             let isGone = await self.wait(Self.patience) { () async -> Bool in
                 await self.isGone(id, pod: pod?.metadata.uid, claim: claim?.metadata.uid)
             }

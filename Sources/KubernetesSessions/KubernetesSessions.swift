@@ -49,7 +49,7 @@ package actor KubernetesSessions: SessionRuntime {
         [.get, .list, .watch, .create, .delete, .patch].map { Permission($0, .pods) }
         + [Permission(.get, .pods, subresource: "log")]
         + [.get, .list, .watch, .create, .delete, .patch].map { Permission($0, .claims) }
-        + [.get, .create, .delete, .patch].map { Permission($0, .secrets) }
+        + [.get, .list, .watch, .create, .delete, .patch].map { Permission($0, .secrets) }
         + [.list, .watch].map { Permission($0, .events) }
         + [.get, .create, .update].map { Permission($0, .leases) }
 
@@ -242,6 +242,7 @@ package actor KubernetesSessions: SessionRuntime {
                 logger.notice("a pod without a disk is removed", metadata: ["session": "\(id)"])
                 _ = try await client.delete(.pods, ObjectNames.pod(id), uid: uid)
                 _ = try await client.remove(Secret.self, ObjectNames.gitSecret(id))
+                _ = try await client.remove(Secret.self, ObjectNames.messages(id))
                 return
             }
         } catch {

@@ -6,6 +6,8 @@ internal import Sessions
 enum ObjectNames {
     static func pod(_ id: SessionID) -> String { "opencode-session-\(id)" }
     static func claim(_ id: SessionID) -> String { "opencode-pvc-\(id)" }
+    /// The secret with what was said in the session.
+    static func messages(_ id: SessionID) -> String { "opencode-messages-\(id)" }
     static func gitSecret(_ id: SessionID) -> String { "opencode-github-\(id)" }
 
     /// The secret with a user's own environment: twelve digits of the address's SHA-256, as it is normalised.
@@ -14,6 +16,8 @@ enum ObjectNames {
     }
 
     static let hashLabel = "opencode.ai/session-hash"
+    /// On objects that are watched for what is in them.
+    static let kindLabel = "opencode.ai/kind"
     static let managerLabel = "app.kubernetes.io/managed-by"
     static let manager = "opencode-router"
     /// All pods and claims of sessions; hash labels first, for export pods of other tools have them, too.

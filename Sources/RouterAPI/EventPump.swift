@@ -19,8 +19,10 @@ struct ServerSentEvent: Sendable {
 
 /// Says what a reader has to be told, given what it was told before.
 protocol EventSource: Sendable {
+    /// What the events are about.
+    associatedtype State: Sendable
     /// The events that bring the reader up to this state; none if it is.
-    mutating func events(for snapshot: DirectorySnapshot) -> [ServerSentEvent]
+    mutating func events(for state: State) -> [ServerSentEvent]
     /// Whether the last event has been told.
     var hasEnded: Bool { get }
     /// The least time between two pieces; what happens meanwhile is told as one state. None unless said otherwise.
@@ -33,33 +35,32 @@ extension EventSource {
 
 /// Feeds one event stream: the reader pulls, and gets what changed since it last did.
 ///
-/// Nothing queues up for a slow reader, and nothing is asked on a timer: the directory wakes the pump.
+/// Nothing queues up for a slow reader, and nothing is asked on a timer: updates wake the pump.
 actor EventPump<Source: EventSource> {
-    private let directory: SessionDirectory
     private let lease: StreamLease
     private let wakes: AsyncStream<Void>
+    private let newest: Newest<Source.State>
     private let pingIsDue: PingFlag
     private let feeder: Task<Void, Never>
     private var source: Source
-    private var hasBegun = false
-    private var toldAt: ContinuousClock.Instant?
 
-    init(
-        _ source: Source, directory: SessionDirectory, interest: DirectoryInterest, lease: StreamLease,
-        pingInterval: Duration
-    ) {
+    /// - Parameter updates: the present state at once, and then after each change; its end ends the stream.
+    init(_ source: Source, _ updates: AsyncStream<Source.State>, lease: StreamLease, pingInterval: Duration) {
         let (wakes, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let flag = PingFlag()
-        let updates = directory.updates(interest)
+        let newest = Newest<Source.State>()
         self.source = source
-        self.directory = directory
         self.lease = lease
         self.wakes = wakes
+        self.newest = newest
         pingIsDue = flag
         feeder = Task {
             await withTaskGroup { group in
                 group.addTask {
-                    for await _ in updates { continuation.yield() }
+                    for await state in updates {
+                        newest.put(state)
+                        continuation.yield()
+                    }
                     continuation.finish()
                 }
                 group.addTask {
@@ -78,31 +79,30 @@ actor EventPump<Source: EventSource> {
 
     /// The next piece; nil at the end.
     func next() async -> [UInt8]? {
-        if !hasBegun {
-            hasBegun = true
-            if let bytes = pending() { return bytes }
-        }
         guard !source.hasEnded else { return nil }
         for await _ in wakes {
-            if source.pace > .zero, let toldAt {
-                try? await Task.sleep(until: toldAt.advanced(by: source.pace), clock: .continuous)
-            }
             if let bytes = pending() { return bytes }
             if pingIsDue.take() { return ServerSentEvent.ping }
         }
-        // The directory has ended, and a last state may not have been told.
+        // The updates have ended, and a last state may not have been told.
         return Task.isCancelled ? nil : pending()
     }
 
     private func pending() -> [UInt8]? {
-        guard !source.hasEnded else { return nil }
-        let events = source.events(for: directory.snapshot)
+        guard !source.hasEnded, let state = newest.state else { return nil }
+        let events = source.events(for: state)
         guard !events.isEmpty else { return nil }
-        toldAt = .now
         var bytes: [UInt8] = []
         for event in events { event.write(to: &bytes) }
         return bytes
     }
+}
+
+/// The newest state that was told.
+private final class Newest<State: Sendable>: Sendable {
+    private let stored = Mutex<State?>(nil)
+    var state: State? { stored.withLock { $0 } }
+    func put(_ state: State) { stored.withLock { $0 = state } }
 }
 
 /// Whether the time for a ping has come; set by a timer, taken by the pump.

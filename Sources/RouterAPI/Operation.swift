@@ -9,6 +9,7 @@ enum Operation: Hashable {
     case stopSession(SessionID), resumeSession(SessionID), keepAlive(SessionID)
     case setIdleTimeout(SessionID)
     case attachInfo(SessionID), rotateAttachPassword(SessionID)
+    case progressStream(SessionID)
     case sessionPorts(SessionID), setPort(SessionID, String), resetPort(SessionID, String)
     case version, me
     case listSecrets, replaceSecrets, removeSecrets
@@ -53,6 +54,7 @@ enum Operation: Hashable {
         if rest.count == 4, rest[2] == "ports" {
             return [(.put, .setPort(id, rest[3])), (.delete, .resetPort(id, rest[3]))]
         }
+        if rest.count == 4, rest[2] == "progress", rest[3] == "stream" { return [(.get, .progressStream(id))] }
         guard rest.count == 3 else { return nil }
         switch rest[2] {
         case "events": return [(.get, .sessionEvents(id))]

@@ -4,7 +4,7 @@ import Sessions
 
 /// What a pod may ask of the router, and nothing else: the pods' listener leads here only.
 enum PodOperation: Hashable {
-    case reportPorts(SessionID)
+    case reportPorts(SessionID), reportProgress(SessionID)
 
     /// The operation, or why there is none.
     static func of(_ method: HTTPRequest.Method, path: String) throws(APIError) -> PodOperation {
@@ -14,6 +14,7 @@ enum PodOperation: Hashable {
         else { throw .notFound }
         let table: [HTTPRequest.Method: PodOperation]
         switch parts[4] {
+        case "progress": table = [.post: .reportProgress(id)]
         case "ports": table = [.post: .reportPorts(id)]
         default: throw .notFound
         }
@@ -24,7 +25,7 @@ enum PodOperation: Hashable {
     /// Whose pod must be asking.
     var session: SessionID {
         switch self {
-        case .reportPorts(let id): id
+        case .reportPorts(let id), .reportProgress(let id): id
         }
     }
 }
@@ -38,6 +39,7 @@ extension RouterAPI {
             let operation = try PodOperation.of(request.method, path: request.path)
             let session = try authenticate(operation.session, request)
             switch operation {
+            case .reportProgress: return try await reportProgress(of: session, request)
             case .reportPorts: return try await reportPorts(of: session, request)
             }
         }

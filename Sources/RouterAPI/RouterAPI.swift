@@ -15,6 +15,7 @@ package struct RouterAPI: Sendable {
     let branches: (any BranchSource)?
     let catalogue: (any RepositoryCatalogue)?
     let secrets: (any UserSecretStore)?
+    let messages: MessageBoard?
     let now: @Sendable () -> Timestamp
     let logger: Logger
     let audit: AuditLog
@@ -31,6 +32,7 @@ package struct RouterAPI: Sendable {
     /// - Parameters:
     ///   - branches: asks remotes for their branches; nil leaves that to the clone.
     ///   - catalogue: lists the caller's repositories; nil: not offered.
+    ///   - messages: what is said in sessions; nil: not offered.
     ///   - secrets: keeps users' environment variables; nil: not offered.
     ///   - now: the time of day.
     ///   - logger: for failures of our own.
@@ -38,7 +40,8 @@ package struct RouterAPI: Sendable {
     package init(
         settings: APISettings, directory: SessionDirectory, runtime: any SessionRuntime,
         branches: (any BranchSource)? = nil, catalogue: (any RepositoryCatalogue)? = nil,
-        secrets: (any UserSecretStore)? = nil, now: @escaping @Sendable () -> Timestamp = { .now() },
+        secrets: (any UserSecretStore)? = nil, messages: MessageBoard? = nil,
+        now: @escaping @Sendable () -> Timestamp = { .now() },
         logger: Logger = Logger(label: "api"), audit: Logger = Logger(label: "audit")
     ) {
         self.settings = settings
@@ -47,6 +50,7 @@ package struct RouterAPI: Sendable {
         self.branches = branches
         self.catalogue = catalogue
         self.secrets = secrets
+        self.messages = messages
         self.now = now
         self.logger = logger
         self.audit = AuditLog(logger: audit)
@@ -107,6 +111,7 @@ package struct RouterAPI: Sendable {
         case .setIdleTimeout(let id): return try await setIdleTimeout(id, request, caller)
         case .attachInfo(let id): return try await attachInfo(id, request, caller)
         case .rotateAttachPassword(let id): return try await rotateAttachPassword(id, request, caller)
+        case .progressStream(let id): return try await streamProgress(id, request, caller)
         case .sessionPorts(let id): return try sessionPorts(id, request)
         case .setPort(let id, let port): return try await setPort(id, port, request, caller)
         case .resetPort(let id, let port): return try await resetPort(id, port, request, caller)

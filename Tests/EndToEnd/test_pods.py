@@ -1,10 +1,12 @@
 """What a session's own processes may ask of the router: on a listener of their own, proven by their secret."""
 
+import json
 import re
+import time
 
 import pytest
 
-from harness.http1 import Connection
+from harness.http1 import Connection, EventStream
 
 
 def test_a_session_s_processes_are_told_where_to_call_and_how_to_prove_themselves(router, session):
@@ -127,3 +129,65 @@ def test_a_machine_with_the_administrators_key_reads_ports_and_needs_no_identity
         assert connection.request("GET", "/", signed_in.host_of(identifier), {"X-Admin-Secret": ADMIN}).status == 401
     assert signed_in.api("GET", f"/sessions/{identifier}/ports")["details"][0]["port"] == 3000
     signed_in.api("GET", f"/sessions/{identifier}/ports", email="mallory@example.com", status=404)
+
+
+# What is said
+
+
+def said(part, text, kind="message.assistant", **more):
+    return {"type": kind, "partID": part, "messageID": f"msg_{part}", "sessionID": "ses_1", "text": text,
+            "time": 1767323045000, **more}
+
+
+def follow(router, identifier):
+    connection = router.connect(timeout=40)
+    stream = EventStream(connection, f"/api/sessions/{identifier}/progress/stream", router.host, router.identity())
+    assert stream.response.status == 200
+    return stream.events(40)
+
+
+def thread(router, identifier):
+    name, data = next(follow(router, identifier))
+    assert name == "snapshot"
+    return json.loads(data)
+
+
+def test_what_a_session_says_is_told_live_and_a_later_text_takes_the_earlier_one_s_place(router, session):
+    identifier = session["hash"]
+    assert router.pod_call(identifier, "progress", said("p1", "Fix it", "message.user")).json() == {"ok": True}
+    events = follow(router, identifier)
+    name, data = next(events)
+    assert name == "snapshot" and json.loads(data)["messages"][0] == said("p1", "Fix it", "message.user")
+    for text in ("On", "On it"):
+        router.pod_call(identifier, "progress", said("p2", text))
+        name, data = next(events)
+        assert name == "message" and json.loads(data) == said("p2", text)
+    router.pod_call(identifier, "progress", {"type": "session.title", "sessionID": "ses_1", "title": "Fixing"})
+    name, data = next(events)
+    assert name == "snapshot" and json.loads(data)["title"] == "Fixing"
+    assert [message["text"] for message in json.loads(data)["messages"]] == ["Fix it", "On it"]
+    assert router.session(identifier)["title"] == "Fixing"
+
+
+@pytest.mark.parametrize("body", [
+    {}, {"type": "session.title", "sessionID": "s"}, {"type": "other", "sessionID": "s"}, said("", "x"),
+    said("p", 1), {**said("p", "x"), "time": None}, said("p" * 300, "x")])
+def test_what_is_no_event_is_refused(router, session, body):
+    answer = router.pod_call(session["hash"], "progress", body)
+    assert answer.status == 400 and answer.json()["error"]
+
+
+def test_what_was_said_outlives_the_session_s_sleep_and_the_router(router, second_session):
+    identifier = second_session["hash"]
+    router.wait_for_state(identifier, "running")
+    for number in range(205):
+        if number % 50 == 0:
+            time.sleep(1)
+        assert router.pod_call(identifier, "progress", said(f"p{number}", f"text {number}")).status == 200
+    router.api("POST", f"/sessions/{identifier}/stop")
+    router.wait_for_state(identifier, "stopped")
+    router.stop()
+    router.start()
+    told = thread(router, identifier)
+    assert [message["text"] for message in told["messages"]] == [f"text {number}" for number in range(5, 205)]
+    router.api("GET", f"/sessions/{'0' * 12}/progress/stream", status=404)

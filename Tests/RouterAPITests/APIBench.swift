@@ -37,7 +37,8 @@ final class APIBench: Sendable {
         let logger = Logger(label: "audit") { _ in log }
         api = RouterAPI(
             settings: settings, directory: directory, runtime: runtime, branches: remotes, catalogue: remotes,
-            secrets: secrets, now: { .example }, logger: logger, audit: logger)
+            secrets: secrets, messages: MessageBoard(store: MemoryMessages()), now: { .example }, logger: logger,
+            audit: logger)
         run = Task { await directory.run() }
         if isLoaded { try await directory.until { $0.isLoaded } }
     }

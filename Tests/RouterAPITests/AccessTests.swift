@@ -36,6 +36,7 @@ struct AccessTests {
             expected: [200, 404, 401, 404]),
         Row(method: .get, target: "/api/sessions/000000000001/attach-info", expected: [200, 404, 401, 404]),
         Row(method: .post, target: "/api/sessions/000000000001/attach-password", expected: [200, 404, 401, 404]),
+        Row(method: .get, target: "/api/sessions/000000000001/progress/stream", expected: [200, 404, 401, 404]),
         Row(method: .get, target: "/api/sessions/000000000001/ports", expected: [200, 404, 403, 200]),
         Row(
             method: .put, target: "/api/sessions/000000000001/ports/5173", body: #"{"visibility":"public"}"#,

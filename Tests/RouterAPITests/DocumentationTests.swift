@@ -45,10 +45,10 @@ struct DocumentationTests {
         let id = SessionID(rawValue: 1)
         func listed(_ operation: PodOperation) -> Bool {
             switch operation {
-            case .reportPorts: documented.contains(operation)
+            case .reportPorts, .reportProgress: documented.contains(operation)
             }
         }
-        let all: [PodOperation] = [.reportPorts(id)]
+        let all: [PodOperation] = [.reportPorts(id), .reportProgress(id)]
         for operation in all { #expect(listed(operation), "\(operation)") }
         #expect(documented.count == all.count)
     }
@@ -63,7 +63,8 @@ struct DocumentationTests {
             case .listSessions, .createSession, .streamSessions, .suggestBranch, .getSession, .deleteSession,
                 .sessionEvents, .sessionLog, .stopSession, .resumeSession, .keepAlive, .setIdleTimeout, .attachInfo,
                 .rotateAttachPassword, .version, .me, .listSecrets, .replaceSecrets, .removeSecrets, .putSecret,
-                .removeSecret, .userRepositories, .userBranches, .adminSessions, .sessionPorts, .setPort, .resetPort:
+                .removeSecret, .userRepositories, .userBranches, .adminSessions, .sessionPorts, .setPort, .resetPort,
+                .progressStream:
                 documented.contains(operation)
             }
         }
@@ -72,7 +73,7 @@ struct DocumentationTests {
             .sessionEvents(id), .sessionLog(id), .stopSession(id), .resumeSession(id), .keepAlive(id),
             .setIdleTimeout(id), .attachInfo(id), .rotateAttachPassword(id), .version, .me, .listSecrets,
             .replaceSecrets, .removeSecrets, .putSecret("A"), .removeSecret("A"), .userRepositories, .userBranches,
-            .adminSessions, .sessionPorts(id), .setPort(id, "5173"), .resetPort(id, "5173"),
+            .adminSessions, .progressStream(id), .sessionPorts(id), .setPort(id, "5173"), .resetPort(id, "5173"),
         ]
         for operation in all { #expect(listed(operation), "\(operation)") }
         #expect(documented.count == all.count)

@@ -14,6 +14,8 @@ struct SessionFolder: Sendable {
     var home: String { path + "/home" }
     var initialisationLog: String { path + "/init.log" }
     var agentLog: String { path + "/agent.log" }
+    /// What was said in the session.
+    var messages: String { path + "/messages.json" }
 
     /// The file of one of the two logs.
     func path(of log: SessionLog) -> String {

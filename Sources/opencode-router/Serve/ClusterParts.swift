@@ -43,7 +43,7 @@ extension Server {
             branches: RemoteBranchSource(client: client, settings.repositories),
             catalogue: GitHubCatalogue(client: client),
             agent: AgentClient(client, generation: settings.sessions.agentGeneration),
-            agentDirectory: { _ in KubernetesSessionSettings.repositoryFolder },
+            agentDirectory: { _ in KubernetesSessionSettings.repositoryFolder }, messages: runtime,
             shutdown: { await runtime.shutDown() })
         parts.secrets = ClusterSecretStore(secrets: UserSecrets(cluster))
         let leadership = Leadership(cluster, name: "opencode-router-sweeper", identity: Self.replicaName) { report in

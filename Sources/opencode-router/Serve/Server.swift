@@ -82,9 +82,15 @@ enum Server {
         let parts = try await sessionParts(settings, podPort: plane.addresses[1].port, registry: registry)
         let publisher = RoutePublisher(plane: plane, settings: reserved, fixed: fixed, readiness: readiness)
         parts.directory.showFirst { publisher.publish($0) }
+        let messages = parts.messages.map { store in
+            MessageBoard(store: store) { id, error in
+                logger.warning("what was said is not stored", metadata: ["session": "\(id)", "error": "\(error)"])
+            }
+        }
         let api = RouterAPI(
             settings: apiSettings(settings, boundPort: port, attachPort: attachPort, parts), directory: parts.directory,
-            runtime: parts.runtime, branches: parts.branches, catalogue: parts.catalogue, secrets: parts.secrets)
+            runtime: parts.runtime, branches: parts.branches, catalogue: parts.catalogue, secrets: parts.secrets,
+            messages: messages)
         control.connect(api: api)
         let sweeper = IdleSweeper(
             directory: parts.directory, runtime: parts.runtime, settings: idleSettings(settings.sessions),
@@ -123,6 +129,11 @@ enum Server {
                             metrics.take(snapshot, now: .now)
                         }
                     }),
+                .init(
+                    service: LoopService("messages") {
+                        await messages?.run()
+                        await untilCancelled()
+                    }),
                 .init(service: LoopService("access log") { await writeAccessLog(of: plane) }),
                 .init(
                     service: LoopService("sweep, first prompts and titles") {
@@ -150,6 +161,7 @@ enum Server {
         group.maximumGracefulShutdownDuration =
             settings.operations.drainDelay + settings.operations.drain + .seconds(10)
         try await ServiceGroup(configuration: group).run()
+        await messages?.flushAll()
         await parts.shutdown()
         logger.info("stopped")
     }

@@ -21,6 +21,8 @@ struct SessionParts: Sendable {
     var agentDirectory: @Sendable (Session) -> String?
     /// Users' own variables for their sessions; nil where there is no place for them.
     var secrets: (any UserSecretStore)?
+    /// Keeps what is said in sessions.
+    var messages: (any MessageStore)?
     /// Ends what the runtime started.
     var shutdown: @Sendable () async -> Void
     /// Runs work on one replica at a time; set where there may be others.
@@ -53,7 +55,7 @@ extension Server {
             catalogue: GitHubCatalogue(client: client),
             agent: AgentClient(client, generation: settings.sessions.agentGeneration),
             agentDirectory: { runtime.repositoryFolder(of: $0.id) }, secrets: await runtime.secrets,
-            shutdown: { await runtime.shutDown() })
+            messages: runtime, shutdown: { await runtime.shutDown() })
     }
 
     private static func localSessions(
