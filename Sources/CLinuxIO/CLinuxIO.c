@@ -1,6 +1,7 @@
 #include "CLinuxIO.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pty.h>
@@ -52,6 +53,16 @@ ssize_t clinuxio_writev(int fd, const struct iovec *vectors, int count, int more
 }
 int clinuxio_set_option(int fd, int level, int name, int value) {
     RESULT(setsockopt(fd, level, name, &value, sizeof value));
+}
+
+int clinuxio_steer(int fd, uint32_t index) {
+    struct sock_filter code[] = {BPF_STMT(BPF_RET | BPF_K, index)};
+    struct sock_fprog program = {.len = 1, .filter = code};
+    RESULT(setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program));
+}
+int clinuxio_unsteer(int fd) {
+    int unused = 0;
+    RESULT(setsockopt(fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &unused, sizeof unused));
 }
 
 int clinuxio_pipe(int descriptors[2]) { RESULT(pipe2(descriptors, O_NONBLOCK | O_CLOEXEC)); }

@@ -93,7 +93,7 @@ final class Connection {
         let deadline = worker.executor.now.advanced(milliseconds: Self.parkedAfterMilliseconds)
         while true {
             if let input, !input.isEmpty { return .ready }
-            guard !worker.isDraining, !isExpired else { return .ended }
+            guard !isExpired else { return .ended }
             if stream.isReadable {
                 let buffer = input ?? worker.executor.buffers.take()
                 input = buffer
@@ -105,6 +105,7 @@ final class Connection {
                 case .endOfStream, .failed: return .ended
                 }
             }
+            guard !worker.isClosingIdle else { return .ended }
             stream.interest = .readOrHangUp
             if await waiter.wait(until: deadline) == .deadline { return .idle }
         }

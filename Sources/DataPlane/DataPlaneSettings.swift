@@ -27,6 +27,8 @@ package struct DataPlaneSettings: Sendable {
     /// How sign-ins are asked about again; nil: the ingress has asked, and that is enough.
     package var recheck: SignInRecheck?
     package var connectionsPerWorker = 10_000
+    /// Whether a router that runs may have the ports, too, until it is told to end: listening then begins with `open`.
+    package var takesOver = false
     /// Client connections that one address may hold on one worker, the trusted proxies aside; 0: no limit.
     package var connectionsPerPeer = 0
     /// What one identity may ask of all hosts together; also what one peer may ask without proving anybody. Zero is no
@@ -46,7 +48,7 @@ package struct DataPlaneSettings: Sendable {
     package var floorBytes: UInt64 = 15_000
     package var floorSeconds = 30
     /// How long an idle connection lives on after SIGTERM: one that is in use learns of the end by its next answer.
-    package var idleDrainMilliseconds = 1000
+    package var idleDrainMilliseconds: UInt64 = 1000
     /// Pipes of 1 MiB that each worker may own.
     package var pipesPerWorker = 16
 

@@ -86,8 +86,12 @@ extension Exchange {
         case .wouldBlock, .endOfStream: break
         case .failed: return .abort
         }
-        guard await flush(to: connection) else { return .abort }
-        guard await send(UnsafeRawBufferPointer(rebasing: answer.body[sent...]), to: connection) else { return .abort }
+        let rest = UnsafeRawBufferPointer(rebasing: answer.body[sent...])
+        guard !buffer.isEmpty || !rest.isEmpty else { return ending }
+        // The files may be read anew while the client takes its time.
+        let assets = worker.settings.assets
+        defer { withExtendedLifetime(assets) {} }
+        guard await flush(to: connection), await send(rest, to: connection) else { return .abort }
         return ending
     }
 

@@ -13,9 +13,9 @@ internal import Telemetry
 final class Worker {
     let executor: LoopExecutor
     let loop: Loop
-    let settings: DataPlaneSettings
+    private(set) var settings: DataPlaneSettings
     let control: any ControlPlane
-    let gatekeeper: Gatekeeper
+    private(set) var gatekeeper: Gatekeeper
     /// What each identity asks; shared by all workers.
     let people: Accounts
     /// What each peer asks without proving an identity; shared by all workers.
@@ -30,6 +30,8 @@ final class Worker {
     var requestIDs = RequestIDSource()
     /// The peer of this worker says `Connection: close` from now on and takes no new connection.
     private(set) var isDraining = false
+    /// Idle connections end; those that were in use have been told so by an answer.
+    private(set) var isClosingIdle = false
     /// The time to finish is over.
     private(set) var isPastDrain = false
 
@@ -42,6 +44,9 @@ final class Worker {
     private var peers: PeerQuota
     private var exchanges: [Exchange] = []
     private var listeners: [Listener] = []
+    /// What each listener is for.
+    private var entrances: [Entrance] = []
+    private var ticks = 0
 
     init(
         loop: Loop, settings: DataPlaneSettings, table: RouteTable, control: any ControlPlane, people: Accounts,
@@ -63,8 +68,6 @@ final class Worker {
         executor.pipes.limit = settings.pipesPerWorker
     }
 
-    var connectionCount: Int { connections.count }
-
     // MARK: Exchanges
 
     /// Lends the storage for one request and its answer.
@@ -80,6 +83,7 @@ final class Worker {
     /// Accepts connections until the listener is closed.
     func accept(on listener: Listener, entrance: Entrance) async {
         listeners.append(listener)
+        entrances.append(entrance)
         let waiter = Waiter(on: executor)
         listener.waiter = waiter
         while listener.isOpen {
@@ -168,17 +172,65 @@ final class Worker {
         }
     }
 
-    /// Stops accepting, and closes what is idle; what runs may finish.
+    /// Takes over what was read anew, from the next request on.
+    func renew(_ renewed: RenewedSettings) {
+        settings.identity = renewed.identity
+        settings.assets = renewed.assets
+        settings.pages = renewed.pages
+        gatekeeper = Gatekeeper(settings)
+    }
+
+    /// Whether a connection is open, or one may still be accepted.
+    var isBusy: Bool { !connections.isEmpty || listeners.contains { $0.isOpen } }
+
+    /// Starts to listen, where that waited.
+    func open() throws(IOError) {
+        for listener in listeners { try listener.open() }
+    }
+
+    /// Handshakes that began before the listener was taken out of the kernel's choice are complete after so long.
+    private static let handshakeMilliseconds: UInt64 = 200
+
+    /// Leaves new connections to a successor that listens on the same address, accepts what is on its way here, and then
+    /// closes what is idle; what runs may finish. Each answer from now on says that the connection ends.
     func beginDrain() {
+        guard !isDraining else { return }
         isDraining = true
-        for listener in listeners { listener.close() }
-        for connection in connections { connection.drain() }
-        pool.closeAll()
+        // The listeners of one process are the first of their group: whoever was before them is gone.
+        for listener in listeners { listener.leaveNewConnections(toListener: max(1, settings.workers)) }
+        loop.spawn { [self = LoopBound(self)] loop in
+            let worker = self.value
+            let waiter = Waiter(on: loop.executor)
+            let begin = loop.now
+            let handshakes = begin.advanced(milliseconds: Self.handshakeMilliseconds)
+            while loop.now < handshakes, !worker.isPastDrain { _ = await waiter.wait(until: handshakes) }
+            worker.closeListeners()
+            let idle = begin.advanced(milliseconds: worker.settings.idleDrainMilliseconds)
+            while loop.now < idle, !worker.isPastDrain, !worker.connections.isEmpty {
+                _ = await waiter.wait(until: min(idle, loop.now.advanced(milliseconds: 50)))
+            }
+            worker.isClosingIdle = true
+            for connection in worker.connections { connection.drain() }
+            worker.pool.closeAll()
+        }
+    }
+
+    /// Closes the listeners with nobody in their queues: who waits in a closed listener's queue is reset.
+    private func closeListeners() {
+        for (listener, entrance) in zip(listeners, entrances) where listener.isOpen {
+            while connections.count < settings.connectionsPerWorker, case .accepted(let accepted) = listener.accept() {
+                let peer = accepted.peer
+                start(accepted.take(), peer: peer, entrance: entrance)
+            }
+            listener.close()
+        }
     }
 
     /// Ends what still runs.
     func endDrain() {
         isPastDrain = true
+        isClosingIdle = true
+        closeListeners()
         for connection in connections { connection.waiter.wake() }
     }
 
@@ -189,6 +241,11 @@ final class Worker {
             for connection in connections { connection.exchange?.recheckSignIn(under: recheck, on: connection) }
         }
         endExpiredGrants()
+        ticks += 1
+        // A predecessor with fewer workers has left the kernel told to prefer one of ours.
+        if settings.takesOver, ticks % 60 == 0, !isDraining {
+            for listener in listeners { listener.shareNewConnections() }
+        }
         telemetry.set(.clientConnections, connections.count)
         telemetry.set(.upstreamIdle, pool.idleCount)
         telemetry.set(.pipesInUse, executor.pipes.lent)

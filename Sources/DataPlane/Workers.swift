@@ -45,7 +45,8 @@ package final class Workers: Sendable {
                     let box = LoopBound(worker)
                     var bound: [SocketAddress] = []
                     for (entry, address) in zip(entries, wanted) {
-                        let listener = try Listener(address: address, sharesPort: true, on: loop.executor)
+                        let listener = try Listener(
+                            address: address, sharesPort: true, opensLater: settings.takesOver, on: loop.executor)
                         listener.prepareAccepted(deadPeerSeconds: 30)
                         bound.append(listener.localAddress)
                         let listenerBox = LoopBound(listener)
@@ -77,6 +78,27 @@ package final class Workers: Sendable {
         }
     }
 
+    /// Gives every worker what was read anew; each uses it from its next request on.
+    package func renew(_ renewed: RenewedSettings) {
+        for (loop, worker) in zip(loops, workers) {
+            loop.executor.post { worker.value.renew(renewed) }
+        }
+    }
+
+    /// Listens from now on, if the settings said to wait: the predecessor goes on until then.
+    package func open() async throws(IOError) {
+        for (loop, worker) in zip(loops, workers) {
+            let result: Result<Void, IOError> = await loop.perform { _ in
+                do throws(IOError) {
+                    return .success(try worker.value.open())
+                } catch {
+                    return .failure(error)
+                }
+            }
+            try result.get()
+        }
+    }
+
     /// Gives every worker a newer table; each uses it from its next request on.
     package func publish(_ table: RouteTable) {
         for (loop, worker) in zip(loops, workers) {
@@ -91,23 +113,22 @@ package final class Workers: Sendable {
         }
         let clock = ContinuousClock()
         let end = clock.now.advanced(by: limit)
-        while await connectionCount() > 0, clock.now < end {
+        while await isBusy(), clock.now < end {
             try? await Task.sleep(for: .milliseconds(20))
         }
         for (loop, worker) in zip(loops, workers) {
             loop.executor.post { worker.value.endDrain() }
         }
         let grace = clock.now.advanced(by: .seconds(1))
-        while await connectionCount() > 0, clock.now < grace {
+        while await isBusy(), clock.now < grace {
             try? await Task.sleep(for: .milliseconds(10))
         }
     }
 
-    private func connectionCount() async -> Int {
-        var count = 0
+    private func isBusy() async -> Bool {
         for (loop, worker) in zip(loops, workers) {
-            count += await loop.perform { _ in worker.value.connectionCount }
+            if await loop.perform({ _ in worker.value.isBusy }) { return true }
         }
-        return count
+        return false
     }
 }

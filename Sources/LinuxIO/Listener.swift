@@ -21,17 +21,22 @@ package final class Listener: EventSource {
     }
 
     private let executor: LoopExecutor
+    private let backlog: Int
     private var descriptor: CInt
+    /// Whether the kernel takes connections for it.
+    private var isListening = false
     /// The address in use, with the port that the kernel chose if 0 was asked for.
     package let localAddress: SocketAddress
     package unowned(unsafe) var waiter: Waiter?
 
-    /// Binds and listens; with `sharesPort`, other listeners may bind the same address (SO_REUSEPORT) and the kernel
-    /// spreads connections over them.
-    package init(address: SocketAddress, sharesPort: Bool, backlog: Int = 1024, on executor: LoopExecutor)
-        throws(IOError)
-    {
+    /// Binds, and listens unless told to wait for `open`; with `sharesPort`, other listeners may bind the same address
+    /// (SO_REUSEPORT) and the kernel spreads connections over those that listen.
+    package init(
+        address: SocketAddress, sharesPort: Bool, opensLater: Bool = false, backlog: Int = 1024,
+        on executor: LoopExecutor
+    ) throws(IOError) {
         self.executor = executor
+        self.backlog = backlog
         let socket = Descriptor(adopting: try check("socket", clinuxio_socket(address.family, SOCK_STREAM_TYPE)))
         let number = socket.number
         try check("setsockopt", clinuxio_set_option(number, SOL_SOCKET, SO_REUSEADDR, 1))
@@ -41,7 +46,6 @@ package final class Listener: EventSource {
             _ = clinuxio_set_option(number, CInt(IPPROTO_IPV6), IPV6_V6ONLY, 0)
         }
         try check("bind", address.withSockaddr { Glibc.bind(number, $0, $1) == 0 ? 0 : -errno })
-        try check("listen", Glibc.listen(number, CInt(backlog)) == 0 ? 0 : -errno)
         var storage = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
         let named = withUnsafeMutablePointer(to: &storage) {
@@ -51,12 +55,33 @@ package final class Listener: EventSource {
             throw .system(call: "getsockname", Errno(code: errno))
         }
         localAddress = local
-        descriptor = -1
+        descriptor = socket.release()
         super.init()
         _ = clinuxio_set_option(number, CInt(IPPROTO_TCP), TCP_NODELAY, 1)
+        if !opensLater { try open() }
+    }
+
+    /// Listens from now on, if it does not yet.
+    package func open() throws(IOError) {
+        guard descriptor >= 0, !isListening else { return }
+        try check("listen", Glibc.listen(descriptor, CInt(backlog)) == 0 ? 0 : -errno)
         // Level-triggered: connections that were not accepted in one turn are reported again.
-        try executor.register(self, descriptor: number, events: EPOLLIN.rawValue)
-        descriptor = socket.release()
+        try executor.register(self, descriptor: descriptor, events: EPOLLIN.rawValue)
+        isListening = true
+        waiter?.resume(.event)
+    }
+
+    /// Leaves new connections to the listener of the same address that was the `index`-th to listen, counted from 0, if
+    /// there is one; those on their way here still arrive and must be accepted.
+    package func leaveNewConnections(toListener index: Int) {
+        guard descriptor >= 0 else { return }
+        _ = clinuxio_steer(descriptor, UInt32(index))
+    }
+
+    /// Ends what `leaveNewConnections` began: the kernel spreads connections over all listeners of the address again.
+    package func shareNewConnections() {
+        guard descriptor >= 0 else { return }
+        _ = clinuxio_unsteer(descriptor)
     }
 
     // Nobody can wait for what is being released, and the waiter may be released already.
@@ -73,7 +98,7 @@ package final class Listener: EventSource {
 
     private func release() {
         guard descriptor >= 0 else { return }
-        executor.unregister(self)
+        if isListening { executor.unregister(self) }
         _ = Glibc.close(descriptor)
         descriptor = -1
     }
@@ -85,7 +110,7 @@ package final class Listener: EventSource {
 
     /// Stops or resumes the reports of waiting connections, so that a full process does not spin.
     package func setPaused(_ paused: Bool) {
-        guard descriptor >= 0 else { return }
+        guard descriptor >= 0, isListening else { return }
         executor.modify(self, descriptor: descriptor, events: paused ? 0 : EPOLLIN.rawValue)
     }
 
@@ -93,6 +118,7 @@ package final class Listener: EventSource {
 
     /// Takes one waiting connection, if there is one.
     package func accept() -> Outcome {
+        guard isListening, descriptor >= 0 else { return .nobody }
         while true {
             var storage = sockaddr_storage()
             var length = socklen_t(MemoryLayout<sockaddr_storage>.size)

@@ -22,6 +22,8 @@ package struct RouterAPI: Sendable {
     let presenter: SessionPresenter
     let starts = Starts()
     let streams: StreamLimiter
+    /// Opens the admin endpoints.
+    package let adminKey: AdminKey
     /// What one session's pod may ask per second, and how often one peer may be told that its secret is wrong.
     let podRequests = RateLimiter(rate: 64)
     let podFailures = RateLimiter(rate: 8)
@@ -55,6 +57,7 @@ package struct RouterAPI: Sendable {
         self.logger = logger
         self.audit = AuditLog(logger: audit)
         presenter = SessionPresenter(settings: settings)
+        adminKey = AdminKey(settings.adminSecret)
         streams = StreamLimiter(limit: settings.maximumStreams)
     }
 

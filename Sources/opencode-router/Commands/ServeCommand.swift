@@ -29,7 +29,10 @@ struct ServeCommand: AsyncParsableCommand {
             throw startRefused(error)
         }
         do {
-            try await Server.run(settings)
+            let arguments = given.arguments
+            try await Server.run(settings) { () throws(InvalidSettings) in
+                try Settings(flags: CommandLineFlags(arguments), environment: ProcessInfo.processInfo.environment)
+            }
         } catch is StartFailure {
             // The server has said why, in its own words.
             throw ExitCode.failure

@@ -16,7 +16,11 @@ internal import UnixSignals
 /// Builds the router's parts, connects them and runs them.
 enum Server {
     /// Serves until SIGTERM or SIGINT, then drains; throws what kept it from starting.
-    static func run(_ settings: Settings) async throws {
+    ///
+    /// - Parameter reread: reads the settings again, for SIGHUP.
+    static func run(
+        _ settings: Settings, reread: @escaping @Sendable () throws(InvalidSettings) -> Settings
+    ) async throws {
         let log = LogWriter()
         RouterLogHandler.install(
             level: Logger.Level(rawValue: settings.operations.logLevel) ?? .info,
@@ -24,7 +28,7 @@ enum Server {
         let logger = Logger(label: "router")
         defer { log.flush() }
         do {
-            try await serve(settings, log: log, logger: logger)
+            try await serve(settings, reread: reread, log: log, logger: logger)
         } catch let error as StartFailure {
             log.flush()
             StandardError.print("opencode-router: \(error.sentence)")
@@ -32,7 +36,10 @@ enum Server {
         }
     }
 
-    private static func serve(_ settings: Settings, log: LogWriter, logger: Logger) async throws {
+    private static func serve(
+        _ settings: Settings, reread: @escaping @Sendable () throws(InvalidSettings) -> Settings, log: LogWriter,
+        logger: Logger
+    ) async throws {
         raiseDescriptorLimit()
         let readiness = Readiness()
         let registry = MetricRegistry()
@@ -56,6 +63,7 @@ enum Server {
             assets: try catalogue(settings.files), pages: try pages(settings))
         planeSettings.tellsSessionsTheUser = settings.identity.tellsPods
         planeSettings.workers = settings.listeners.workers
+        planeSettings.takesOver = settings.listeners.takesOver
         planeSettings.accessLog = settings.operations.accessLog || settings.operations.debugHeaders
         planeSettings.accessLogTellsWho = settings.operations.debugHeaders
         planeSettings.recheck = settings.identity.recheck.map { SignInRecheck(fresh: $0.fresh, stream: $0.stream) }
@@ -107,7 +115,7 @@ enum Server {
             logger.warning("a setting is not in effect yet", metadata: ["setting": "\(name)"])
         }
         await operations.serve(responder)
-        readiness.set(.listeners, nil)
+        if !settings.listeners.takesOver { readiness.set(.listeners, nil) }
         var facts: Logger.Metadata = [
             "address": "\(plane.addresses[0].host)", "port": "\(port)", "metrics_port": "\(operations.address.port)",
             "url": "\(settings.hosts.scheme)://\(settings.hosts.authority(boundPort: port))",
@@ -142,6 +150,17 @@ enum Server {
                             [{ await sweeper.run() }, { await courier.run() }, { await titles.run() }])
                     }),
                 .init(
+                    service: LoopService("take over") {
+                        if settings.listeners.takesOver { await takeOver(plane, parts.directory, readiness, logger) }
+                        await untilCancelled()
+                    }),
+                .init(
+                    service: LoopService("renewal") {
+                        var renewal = Renewal(of: settings, reread: reread, plane: plane, api: api, logger: logger)
+                        for await _ in await UnixSignalsSequence(trapping: .sighup) { renewal.run() }
+                        await untilCancelled()
+                    }),
+                .init(
                     service: LoopService("activity") {
                         // Alone, the sweeper itself stores what it sees.
                         guard parts.exclusively != nil else { return await untilCancelled() }
@@ -164,6 +183,29 @@ enum Server {
         await messages?.flushAll()
         await parts.shutdown()
         logger.info("stopped")
+    }
+
+    /// Listens beside the router that runs once the sessions are known: until then that one answers.
+    private static func takeOver(
+        _ plane: Workers, _ directory: SessionDirectory, _ readiness: Readiness, _ logger: Logger
+    ) async {
+        let known = Task {
+            for await snapshot in directory.updates(.everything) where snapshot.isLoaded { break }
+        }
+        // A runtime that tells nothing must not keep the site from being served.
+        let patience = Task {
+            try await Task.sleep(for: .seconds(10))
+            known.cancel()
+        }
+        await known.value
+        patience.cancel()
+        do throws(IOError) {
+            try await plane.open()
+            readiness.set(.listeners, nil)
+            logger.notice("listening beside the router that runs; it may be told to end")
+        } catch {
+            logger.critical("cannot listen beside the router that runs", metadata: ["error": "\(error)"])
+        }
     }
 
     /// Runs works side by side, on one replica at a time if there may be others; a metric tells on which.
@@ -189,7 +231,7 @@ enum Server {
 
     // MARK: Settings → parts
 
-    private static func identityPolicy(_ settings: Settings, _ logger: Logger) throws -> IdentityPolicy {
+    static func identityPolicy(_ settings: Settings, _ logger: Logger) throws -> IdentityPolicy {
         let given = settings.identity
         do {
             let policy = try IdentityPolicy(
@@ -227,7 +269,7 @@ enum Server {
         }
     }
 
-    private static func catalogue(_ files: Settings.FileSettings) throws -> AssetCatalogue {
+    static func catalogue(_ files: Settings.FileSettings) throws -> AssetCatalogue {
         do {
             return try AssetCatalogue(
                 folder: files.publicDirectory, mimeTypes: MIMETypes(file: files.resourcesDirectory + "/mime.types"),
@@ -237,7 +279,7 @@ enum Server {
         }
     }
 
-    private static func pages(_ settings: Settings) throws -> DataPlaneSettings.Pages {
+    static func pages(_ settings: Settings) throws -> DataPlaneSettings.Pages {
         let folder = settings.files.publicDirectory
         guard let starting = FileManager.default.contents(atPath: folder + "/starting.html"),
             let failed = FileManager.default.contents(atPath: folder + "/failed.html")

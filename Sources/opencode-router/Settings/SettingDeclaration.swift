@@ -130,7 +130,8 @@ struct SettingDeclaration: Sendable {
     var fileVariant: SettingDeclaration? {
         guard isSecret else { return nil }
         return SettingDeclaration(
-            name + "_FILE", .path, group, fileOf: name, "File that holds \(name), instead of the value itself.")
+            name + "_FILE", .path, group, fileOf: name,
+            "File that holds \(name), instead of the value itself; read again on SIGHUP.")
     }
 
     /// The value as it may be shown or logged.

@@ -30,6 +30,10 @@ enum SettingTable {
             "METRICS_PORT", port, .listeners, default: "9090",
             "Operations listener: /healthz, /readyz and /metrics; never reachable through the main one."),
         .init(
+            "TAKE_OVER", .boolean, .listeners, default: "false",
+            "Share the ports with a router that runs, METRICS_PORT aside, until it is told to end; no connection is lost."
+        ),
+        .init(
             "WORKERS", .integer(1...1024), .listeners, note: "number of cores",
             "Proxy threads; each has its own event loop and listener."),
     ]

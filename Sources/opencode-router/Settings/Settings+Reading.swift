@@ -79,6 +79,7 @@ extension Settings.Listeners {
         if metricsPort != 0, metricsPort == podPort {
             reader.refuse("POD_PORT", value: "\(podPort)", because: "must differ from METRICS_PORT")
         }
+        takesOver = reader.boolean("TAKE_OVER")
         workers = reader.isSet("WORKERS") ? max(1, reader.integer("WORKERS")) : machine.cores
         if !reader.isSet("WORKERS") { reader.show("WORKERS", "\(workers)") }
     }

@@ -29,6 +29,8 @@ struct Settings: Sendable {
         var podPort: UInt16
         var metricsPort: UInt16
         var workers: Int
+        /// Whether a router that runs may have the ports, too.
+        var takesOver: Bool
     }
 
     struct Hosts: Sendable {
