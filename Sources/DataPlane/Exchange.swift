@@ -138,7 +138,7 @@ final class Exchange {
             record(.refusal)
             return ending
         }
-        if let recheck = worker.settings.recheck, case .admitted(let who) = decision, case .header = who {
+        if let recheck = worker.settings.recheck, case .admitted(let who, _) = decision, case .header = who {
             do throws(Refusal) {
                 if try await confirmSignIn(who, under: recheck, on: connection) {
                     // The session may have changed hands meanwhile.
@@ -202,7 +202,7 @@ final class Exchange {
     ) -> Refusal? {
         let who: Identification
         switch decision {
-        case .admitted(let admitted): who = admitted
+        case .admitted(let admitted, _): who = admitted
         case .refused(_, let refused, _): who = refused
         }
         switch who {

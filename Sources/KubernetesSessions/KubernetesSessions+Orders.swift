@@ -79,7 +79,7 @@ extension KubernetesSessions {
                 try await self.client.remove(Secret.self, ObjectNames.gitSecret(id))
             }
             _ = try await self.ask { () async throws(KubernetesError) in
-                try await self.client.delete(.secrets, ObjectNames.messages(id), uid: nil)
+                try await self.client.remove(Secret.self, ObjectNames.messages(id))
             }
             let isGone = await self.wait(Self.patience) { () async -> Bool in
                 await self.isGone(id, pod: pod?.metadata.uid, claim: claim?.metadata.uid)
