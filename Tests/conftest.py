@@ -82,9 +82,10 @@ def start_in(start_router):
     """Starts a router whose sessions are pods of a cluster."""
 
     def start(cluster, **settings):
-        return start_router(
-            SESSION_RUNTIME="kubernetes", KUBECONFIG=cluster.kubeconfig(), OPENCODE_IMAGE="registry.test/opencode:1",
-            OPENCODE_NAMESPACE="opencode", AGENT_COMMAND=None, STATE_DIR=None, **settings)
+        return start_router(**{
+            "SESSION_RUNTIME": "kubernetes", "KUBECONFIG": cluster.kubeconfig(),
+            "OPENCODE_IMAGE": "registry.test/opencode:1", "OPENCODE_NAMESPACE": "opencode", "AGENT_COMMAND": None,
+            "STATE_DIR": None, **settings})
 
     return start
 

@@ -211,14 +211,14 @@ class Cluster:
         self.kubelet.close()
         self.stop_server()
 
-    def kubeconfig(self, token=TOKEN):
+    def kubeconfig(self, token=TOKEN, token_file=None):
         path = self.folder / f"kubeconfig-{uuid.uuid4().hex[:6]}"
         authority = base64.b64encode((self.folder / "ca.pem").read_bytes()).decode()
         path.write_text(yaml.safe_dump({
             "apiVersion": "v1", "kind": "Config", "current-context": "here",
             "clusters": [{"name": "c", "cluster": {
                 "server": f"https://127.0.0.1:{self.port}", "certificate-authority-data": authority}}],
-            "users": [{"name": "u", "user": {"token": token}}],
+            "users": [{"name": "u", "user": {"tokenFile": str(token_file)} if token_file else {"token": token}}],
             "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u", "namespace": NAMESPACE}}]}))
         return path
 

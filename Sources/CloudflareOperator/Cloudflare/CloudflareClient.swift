@@ -186,17 +186,25 @@ package final class CloudflareClient: Sendable {
                 count(operation, "200")
                 return answer
             } catch {
-                count(operation, error.status.map(String.init) ?? "error")
-                let pause = RetryPolicy.pause(
-                    after: attempts, retryAfter: error.retryAfter, jitter: Double.random(in: 0...1))
-                // Whoever is told to slow down does so with all requests.
-                if error.status == 429 {
-                    suspend(for: min(error.retryAfter ?? pause ?? .zero, RetryPolicy.longestPause))
-                }
-                guard repeats, error.isPassing, let pause else { throw error }
+                guard let pause = pause(after: error, operation, attempts: attempts), repeats else { throw error }
                 do { try await Task.sleep(for: pause) } catch { throw CloudflareError(method, path, .cancelled) }
             }
         }
+    }
+
+    /// How long to wait before the same request is sent again; nil if that would not help.
+    ///
+    /// Not inlined: the optimiser of Swift 6.3.1 crashes on it inside the loop (ownership of the caught error).
+    @inline(never)
+    private func pause(after error: CloudflareError, _ operation: String, attempts: Int) -> Duration? {
+        count(operation, error.status.map(String.init) ?? "error")
+        let pause = RetryPolicy.pause(
+            after: attempts, retryAfter: error.retryAfter, jitter: Double.random(in: 0...1))
+        // Whoever is told to slow down does so with all requests.
+        if error.status == 429 {
+            suspend(for: min(error.retryAfter ?? pause ?? .zero, RetryPolicy.longestPause))
+        }
+        return error.isPassing ? pause : nil
     }
 
     private func suspend(for pause: Duration) {

@@ -69,6 +69,12 @@ package final class LogWriter: Sendable {
     }
 
     private func run() {
+        // A log that nobody reads any more is no reason to end: write(2) to a closed pipe raises SIGPIPE. Blocked in this
+        // thread alone, so that processes started by others do not inherit it.
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGPIPE)
+        pthread_sigmask(SIG_BLOCK, &signals, nil)
         var batch: [UInt8] = []
         while true {
             sem_wait(wake)
