@@ -43,6 +43,7 @@ actor EventPump<Source: EventSource> {
     private let pingIsDue: PingFlag
     private let feeder: Task<Void, Never>
     private var source: Source
+    private var toldAt: ContinuousClock.Instant?
 
     /// - Parameter updates: the present state at once, and then after each change; its end ends the stream.
     init(_ source: Source, _ updates: AsyncStream<Source.State>, lease: StreamLease, pingInterval: Duration) {
@@ -81,6 +82,9 @@ actor EventPump<Source: EventSource> {
     func next() async -> [UInt8]? {
         guard !source.hasEnded else { return nil }
         for await _ in wakes {
+            if source.pace > .zero, let toldAt {
+                try? await Task.sleep(until: toldAt.advanced(by: source.pace), clock: .continuous)
+            }
             if let bytes = pending() { return bytes }
             if pingIsDue.take() { return ServerSentEvent.ping }
         }
@@ -92,6 +96,7 @@ actor EventPump<Source: EventSource> {
         guard !source.hasEnded, let state = newest.state else { return nil }
         let events = source.events(for: state)
         guard !events.isEmpty else { return nil }
+        toldAt = .now
         var bytes: [UInt8] = []
         for event in events { event.write(to: &bytes) }
         return bytes

@@ -52,16 +52,19 @@ struct HTTPSTests {
 
     @Test("The name that the certificate must have may be another than the URL's")
     func serverName() async throws {
-        authority.files.write("answer", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+        authority.files.write("named", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
         let (server, port) = authority.server("other", ["-HTTP"])
         let client = try await client()
-        var request = ClientRequest(.get, try HTTPURL("https://127.0.0.1:\(port)/answer"))
+        var request = ClientRequest(.get, try HTTPURL("https://127.0.0.1:\(port)/named"))
         let trust = TLSConfiguration.Trust.onlyFile(authority.files("authority.pem"))
         request.tls = TLSConfiguration(trust: trust, serverName: "other.test")
         #expect(try await client.collect(request).text == "hello")
+        // Another server, for this one serves one connection after the other.
+        let (second, secondPort) = authority.server("other", ["-HTTP"])
+        request = ClientRequest(.get, try HTTPURL("https://127.0.0.1:\(secondPort)/named"))
         request.tls = TLSConfiguration(trust: trust, serverName: "server.test")
         #expect(try await failure(of: request, client)?.cause == .tls(.untrusted(reason: "hostname mismatch")))
-        withExtendedLifetime(server) {}
+        withExtendedLifetime((server, second)) {}
     }
 
     @Test("A server that does not speak TLS is told as such")
