@@ -46,8 +46,8 @@ def test_the_page_says_that_it_is_a_demo_and_loads_nothing_from_elsewhere(open_p
 def test_the_terminal_runs_a_shell_and_new_files_appear_in_the_tree(open_page, agent, theme):
     page = open_page(agent, theme=theme)
     terminal(page).click()
-    page.keyboard.type(f"printf '\\e[1;31mred\\e[0m %s\\n' $((6 * 7)); touch made-{theme}.txt\n")
-    expect(page.locator("#terminal .row", has_text="red 42")).to_be_visible()
+    page.keyboard.type(f"printf '\\e[1;31mred\\e[0m %s %s\\n' $((6 * 7)) {theme}; touch made-{theme}.txt\n")
+    expect(page.locator("#terminal .row", has_text=f"red 42 {theme}")).to_be_visible()
     expect(page.locator("#terminal .bold.fg-1", has_text="red").last).to_be_visible()
     expect(page.get_by_role("treeitem", name=f"made-{theme}.txt")).to_be_visible()
 
