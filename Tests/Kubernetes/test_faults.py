@@ -101,6 +101,7 @@ def test_a_token_that_is_rotated_is_read_again(start_in, make_cluster):
             "name": "opencode-pvc-0123456789ab", "uid": "u1", "labels": {
                 "opencode.ai/session-hash": "0123456789ab", "app.kubernetes.io/managed-by": "opencode-router"},
             "annotations": {"opencode.ai/user-email": router.EMAIL, "opencode.ai/branch": "b"}},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "2Gi"}}},
         "status": {"phase": "Bound"}}, "ADDED")
     eventually(lambda: len(router.api("GET", "/sessions")["sessions"]) == 1)
     cluster.tokens = {"another"}

@@ -36,6 +36,7 @@ def crowd(start_in, make_cluster):
                                "app.kubernetes.io/managed-by": "opencode-router"},
                     "annotations": {"opencode.ai/user-email": email(user), "opencode.ai/branch": f"b{number}",
                                     "opencode.ai/repo-url": "https://example.com/team/app"}},
+                "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "2Gi"}}},
                 "status": {"phase": "Bound"}}, "ADDED")
     router = start_in(cluster, DEV_EMAIL=None, AUTH_SECRET=SECRET)
     yield cluster, router
