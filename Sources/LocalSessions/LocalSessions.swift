@@ -405,6 +405,14 @@ package actor LocalSessions: SessionRuntime {
         if entries[id]?.record != before { publish(id) }
     }
 
+    package func setAgentGeneration(
+        _ generation: AgentGeneration, of id: SessionID
+    ) async throws(SessionRuntimeError) {
+        let before = entries[id]?.record
+        try change(id) { $0.agentGeneration = generation.rawValue }
+        if entries[id]?.record != before { publish(id) }
+    }
+
     package func setIdleTimeout(minutes: Int?, of id: SessionID) async throws(SessionRuntimeError) {
         let before = entries[id]?.record
         try change(id) { $0.idleTimeoutMinutes = minutes }

@@ -39,6 +39,36 @@ struct AgentClientTests {
         #expect(agent.requests.allSatisfy { $0.authorization == login })
     }
 
+    static let newer = (status: 200, body: #"{"version":"2.0.0"}"#)
+    static let running = #"{"data":{"ses_1":{"type":"running"}}}"#
+    static let newerStatuses: [([String: String], AgentStatus)] = [
+        (["/api/session/active": #"{"data":{}}"#], .idle),
+        (["/api/session/active": #"{"data":{"ses_1":{"type":"paused"}}}"#], .idle),
+        (["/api/session/active": running], .busy),
+        (["/api/session/active": running, "/api/permission/request": #"{"data":[]}"#], .busy),
+        (
+            [
+                "/api/session/active": running,
+                "/api/permission/request": #"{"location":{},"data":[{"id":"per_1"}]}"#,
+            ], .waitingForHuman
+        ),
+        (["/api/session/active": running, "/api/form": #"{"data":[{"id":"frm_1"}]}"#], .waitingForHuman),
+        (["/api/session/active": running, "/api/question/request": "[{}]"], .waitingForHuman),
+        // The first of them had only the older address for it; and what is not understood is no idleness.
+        (["/session/status": busy], .busy), (["/session/status": "{}"], .idle),
+        (["/api/session/active": "<html>"], .unknown), ([:], .unknown),
+    ]
+
+    @Test("An agent of the newer API is asked by the newer API whether it works", arguments: newerStatuses)
+    func newerStatus(answers: [String: String], expected: AgentStatus) async throws {
+        var canned = Dictionary(uniqueKeysWithValues: answers.map { ("GET \($0.key)", (status: 200, body: $0.value)) })
+        canned["GET /api/info"] = Self.newer
+        let agent = CannedAgent(canned)
+        defer { agent.stop() }
+        let client = AgentClient(try await .standalone())
+        #expect(await client.status(of: .example(1), at: agent.endpoint) == expected)
+    }
+
     @Test("An agent that refuses, or is not there, is unknown and not idle", arguments: [401, 404, 500, 503])
     func refusals(status: Int) async throws {
         let agent = CannedAgent(["GET /session/status": (status, "{}")])

@@ -94,6 +94,11 @@ struct SettingsTests {
             ("IDLE_TIMEOUT_MINUTES", "-1", "IDLE_TIMEOUT_MINUTES=-1: expected a number, at least 0"),
             ("IDLE_TIMEOUT_MINUTES", "nan", "IDLE_TIMEOUT_MINUTES=nan: expected a number, at least 0"),
             ("STORAGE_SIZE", "10 GB", "STORAGE_SIZE=10 GB: expected a Kubernetes quantity"),
+            (
+                "POD_MEMORY_REQUEST", "2049Mi", "POD_MEMORY_REQUEST=2049Mi: must not be more than POD_MEMORY_LIMIT=2Gi"
+            ),
+            ("POD_MEMORY_LIMIT", "500M", "POD_MEMORY_REQUEST=512Mi: must not be more than POD_MEMORY_LIMIT=500M"),
+            ("POD_CPU_LIMIT", "249m", "POD_CPU_REQUEST=250m: must not be more than POD_CPU_LIMIT=249m"),
             ("AUTH_EMAIL_HEADER", "X_Email", "AUTH_EMAIL_HEADER=X_Email: expected the name of an HTTP field"),
             ("AUTH_RECHECK_URL", "https://u:p@x", "AUTH_RECHECK_URL=https://u:p@x: expected an http"),
             ("ALLOWED_REPO_SCHEMES", "ext", "ALLOWED_REPO_SCHEMES=ext: expected https, http, git, ssh, file"),
@@ -107,6 +112,11 @@ struct SettingsTests {
         #expect(problems.count == 1)
         #expect(problems.first?.hasPrefix(expected) == true, "\(problems)")
         #expect(problems.first?.contains("\n") == false)
+    }
+
+    @Test("A request up to the limit is accepted, in whatever units", arguments: ["2Gi", "2048Mi", "2G", "1.5Gi", "0"])
+    func request(memory: String) throws {
+        _ = try Self.settings(Self.production.merging(["POD_MEMORY_REQUEST": memory, "POD_CPU_LIMIT": "0.25"]) { $1 })
     }
 
     @Test("A secret's value is in no message and no listing")

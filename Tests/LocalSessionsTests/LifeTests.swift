@@ -68,6 +68,7 @@ struct LifeTests {
             try await runtime.annotate(
                 specification.id, title: "A title", attachPassword: "pw", conversationID: "ses_1")
             try await runtime.setIdleTimeout(minutes: 7, of: specification.id)
+            try await runtime.setAgentGeneration(.v2, of: specification.id)
             try await runtime.record(
                 Activity(at: Timestamp(milliseconds: 9_000_000_000_000), source: .agent), of: specification.id)
             await runtime.shutDown()
@@ -80,6 +81,7 @@ struct LifeTests {
         #expect(session.title == "A title")
         #expect(session.attachPassword == "pw")
         #expect(session.conversationID == "ses_1")
+        #expect(session.agentGeneration == .v2)
         #expect(session.initialMessage == "hello")
         #expect(session.idleTimeoutMinutes == 7)
         #expect(session.activity == Activity(at: Timestamp(milliseconds: 9_000_000_000_000), source: .agent))

@@ -16,6 +16,8 @@ struct SessionRecord: Codable, Hashable, Sendable {
     var title: String?
     var attachPassword: String?
     var conversationID: String?
+    /// Which API the agent speaks, in OPENCODE_API's words.
+    var agentGeneration: String?
     var idleTimeoutMinutes: Int?
     /// Who else than the owner may reach a port, as `PortRule` writes it, by port.
     var portRules: [String: String]?
@@ -56,6 +58,7 @@ extension SessionRecord {
             state: state, initialMessage: initialMessage, title: title, attachPassword: attachPassword,
             conversationID: conversationID, startedAt: startedAt, idleTimeoutMinutes: idleTimeoutMinutes,
             unsavedWork: unsavedWork)
+        session.agentGeneration = agentGeneration.flatMap(AgentGeneration.init(rawValue:))
         for (port, text) in portRules ?? [:] {
             if let port = UInt16(port) { session.portRules[port] = PortRule(text) }
         }

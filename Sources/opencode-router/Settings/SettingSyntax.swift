@@ -97,10 +97,31 @@ enum SettingSyntax {
         return url.user() == nil
     }
 
-    static func isQuantity(_ text: String) -> Bool {
+    static func isQuantity(_ text: String) -> Bool { amount(text) != nil }
+
+    /// A Kubernetes quantity as a number; nil if it is none.
+    static func amount(_ text: String) -> Double? {
         let digits = text.prefix { $0.isNumber || $0 == "." }
-        let units = ["", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"]
-        return Double(digits) != nil && units.contains(String(text.dropFirst(digits.count)))
+        guard let number = Double(digits) else { return nil }
+        let factor: Double? =
+            switch text.dropFirst(digits.count) {
+            case "": 1
+            case "m": 1e-3
+            case "k": 1e3
+            case "M": 1e6
+            case "G": 1e9
+            case "T": 1e12
+            case "P": 1e15
+            case "E": 1e18
+            case "Ki": 0x1p10
+            case "Mi": 0x1p20
+            case "Gi": 0x1p30
+            case "Ti": 0x1p40
+            case "Pi": 0x1p50
+            case "Ei": 0x1p60
+            default: nil
+            }
+        return factor.map { number * $0 }
     }
 
     private static func isLetterOrDigit(_ byte: UInt8) -> Bool {

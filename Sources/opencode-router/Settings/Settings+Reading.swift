@@ -231,6 +231,14 @@ extension Settings.KubernetesSettings {
         cpuLimit = reader.text("POD_CPU_LIMIT")
         memoryRequest = reader.text("POD_MEMORY_REQUEST") ?? ""
         memoryLimit = reader.text("POD_MEMORY_LIMIT") ?? ""
+        // The API server would refuse every single pod.
+        for (kind, request, limit) in [("CPU", cpuRequest, cpuLimit), ("MEMORY", memoryRequest, memoryLimit)] {
+            guard let requested = SettingSyntax.amount(request), let limit, let limited = SettingSyntax.amount(limit),
+                requested > limited
+            else { continue }
+            reader.refuse(
+                "POD_\(kind)_REQUEST", value: request, because: "must not be more than POD_\(kind)_LIMIT=\(limit)")
+        }
         routerURL = reader.text("OPENCODE_ROUTER_URL")
         externalDomain = reader.text("OPENCODE_ROUTER_EXTERNAL_DOMAIN")
         metricsURL = reader.text("VICTORIA_METRICS_URL")
