@@ -70,6 +70,9 @@ def make_cluster(tmp_path_factory):
     yield make
     for cluster in made:
         cluster.close()
+    # One of the same name made since would go in its place.
+    unconditional = [deletion for cluster in made for deletion in cluster.unconditional]
+    assert not unconditional, f"deleted without a UID: {unconditional}"
 
 
 @pytest.fixture(scope="module")

@@ -109,6 +109,18 @@ package struct KubernetesClient: Sendable {
     package func log(
         pod: String, container: String, lines: Int, previous: Bool = false
     ) async throws(KubernetesError) -> String {
+        var lines = lines
+        while true {
+            let bytes = try await log(pod, container, lines, previous)
+            // The server counts the bytes from the first of the lines: of longer ones it leaves out the end.
+            guard bytes.count >= Self.logLimit, lines > 1 else { return String(decoding: bytes, as: UTF8.self) }
+            lines = max(1, lines / 8)
+        }
+    }
+
+    private func log(
+        _ pod: String, _ container: String, _ lines: Int, _ previous: Bool
+    ) async throws(KubernetesError) -> [UInt8] {
         var request = KubernetesRequest(
             .get, .pods, namespace: namespace, name: pod, subresource: "log",
             query: [
@@ -116,7 +128,7 @@ package struct KubernetesClient: Sendable {
                 (name: "limitBytes", value: "\(Self.logLimit)"),
             ])
         if previous { request.query.append((name: "previous", value: "true")) }
-        return String(decoding: try await collect(request), as: UTF8.self)
+        return try await collect(request)
     }
 
     /// Opens a stream of lines; no line for `silence` is an error.

@@ -75,6 +75,10 @@ extension KubernetesSessions {
                 }
             }
             if let pod, pod.metadata.deletionTimestamp == nil { try await self.removePod(pod, of: id) }
+            // A pod of the original's that reads the disk would keep it for an hour.
+            _ = try await self.ask { () async throws(KubernetesError) in
+                try await self.client.remove(Pod.self, ObjectNames.exportPod(id))
+            }
             _ = try await self.ask { () async throws(KubernetesError) in
                 try await self.client.remove(Secret.self, ObjectNames.gitSecret(id))
             }

@@ -5,6 +5,8 @@ internal import Sessions
 /// The names that a session's objects have; those of the original, so that its objects are ours.
 enum ObjectNames {
     static func pod(_ id: SessionID) -> String { "opencode-session-\(id)" }
+    /// The pod by which the original reads the disk of a session that does not run; never made here.
+    static func exportPod(_ id: SessionID) -> String { "\(pod(id))-export" }
     static func claim(_ id: SessionID) -> String { "opencode-pvc-\(id)" }
     /// The secret with what was said in the session.
     static func messages(_ id: SessionID) -> String { "opencode-messages-\(id)" }

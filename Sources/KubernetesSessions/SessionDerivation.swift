@@ -74,16 +74,25 @@ enum SessionDerivation {
 
     /// Where the agent listens, if it is ready.
     static func endpoint(of pod: Pod) -> SessionEndpoint? {
-        guard let address = pod.status?.podIP, !address.isEmpty, let uid = pod.metadata.uid,
-            agentStatus(pod)?.ready == true, let ready = condition("Ready", pod)
-        else { return nil }
-        // A sidecar in trouble does not take the session away; a lost node does.
-        guard ready.status == "True" || ready.reason == "ContainersNotReady" else { return nil }
+        guard let address = pod.status?.podIP, !address.isEmpty, let uid = pod.metadata.uid, isReady(pod) else {
+            return nil
+        }
         let agent = pod.spec?.containers?.first { $0.name == ContainerName.agent }
         let password = agent?.env?.first { $0.name == "OPENCODE_SERVER_PASSWORD" }?.value
         return SessionEndpoint(
             incarnation: uid, address: address, port: KubernetesSessionSettings.agentPort,
             password: password.flatMap { $0.isEmpty ? nil : $0 })
+    }
+
+    /// Whether the agent takes requests.
+    ///
+    /// A kubelet says it of the container and of the pod; of what says only one of the two, that one counts.
+    private static func isReady(_ pod: Pod) -> Bool {
+        if let phase = pod.status?.phase, phase == "Failed" || phase == "Succeeded" { return false }
+        let ready = condition("Ready", pod)
+        guard let agent = agentStatus(pod) else { return ready?.status == "True" }
+        // A sidecar in trouble does not take the session away; a lost node does.
+        return agent.ready == true && (ready.map { $0.status == "True" || $0.reason == "ContainersNotReady" } ?? true)
     }
 
     /// What the pod proves itself with: every replica, and every next router, reads it where the pod itself does.
@@ -101,6 +110,7 @@ enum SessionDerivation {
     /// How far a start has come, by what the containers say.
     static func stage(of pod: Pod) -> Stage {
         guard let initial = initStatus(pod) else {
+            if condition("Initialized", pod)?.status == "True" { return .starting }
             return condition("PodScheduled", pod)?.status == "True" ? .configuring : .initializing
         }
         guard let agent = agentStatus(pod) else { return .configuring }

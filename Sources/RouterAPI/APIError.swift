@@ -58,7 +58,10 @@ struct APIError: Error, Sendable {
         case .unavailable(let message):
             self = Self(.serviceUnavailable, "runtime_unavailable", message, headers: [.retryAfter: "5"])
         case .failed(let failure):
-            self = Self(.internalServerError, failure.code, failure.message, hint: failure.hint)
+            // Room is the cluster's to give; nothing of ours is broken.
+            let status: HTTPResponse.Status =
+                failure.code == "quota_exceeded" ? .serviceUnavailable : .internalServerError
+            self = Self(status, failure.code, failure.message, hint: failure.hint)
         }
     }
 

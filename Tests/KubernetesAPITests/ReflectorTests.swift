@@ -227,4 +227,16 @@ struct ReflectorTests {
         await #expect(throws: KubernetesError.self) { try await client.get(Secret.self, "s") }
         #expect(api.requests.count == 1)
     }
+
+    @Test("Of a log with long lines the end is told, though the server counts from the beginning")
+    func longLog() async throws {
+        let api = ScriptedAPI { connection, _, before in
+            let text = before == 0 ? String(repeating: "x", count: 1 << 20) : "the end\n"
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: \(text.utf8.count)\r\n\r\n\(text)")
+        }
+        defer { api.server.stop() }
+        let client = try await api.client()
+        #expect(try await client.log(pod: "p", container: "c", lines: 2000) == "the end\n")
+        #expect(api.requests.map { $0.contains("tailLines=2000") } == [true, false])
+    }
 }

@@ -111,6 +111,7 @@ struct KubeconfigTests {
             ("server: https://a", "exec: {command: aws}", "exec"),
             ("server: https://a", "{username: a, password: b}", "username"),
             ("server: https://a", "{auth-provider: {name: gcp}}", "auth-provider"),
+            ("server: https://a", "{token: t, as: somebody}", "as"),
             ("server: https://a", "client-key: k", "client-key"),
             ("server: ftp://a", "token: a", "server"),
             ("{server: \"https://a\", certificate-authority-data: \"?\"}", "token: a", "base64"),

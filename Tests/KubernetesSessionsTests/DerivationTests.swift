@@ -1,3 +1,4 @@
+import Foundation
 import KubernetesAPI
 import Sessions
 import Testing
@@ -127,6 +128,36 @@ struct DerivationTests {
         #expect(state(["type": "Ready", "status": "False", "reason": "ContainersNotReady"]) == expected)
         #expect(state(["type": "Ready", "status": "False", "reason": "NodeLost"]).name == "creating")
         #expect(state(["type": "Ready", "status": "True"], ip: .null).name == "creating")
+    }
+
+    @Test(
+        "Of a status that says little, what it says counts",
+        arguments: [
+            ("{}", "initializing"),
+            (#"{"phase":"Pending","conditions":[{"type":"PodScheduled","status":"True"}]}"#, "configuring"),
+            (#"{"phase":"Running","podIP":"10.0.0.9"}"#, "initializing"),
+            (#"{"conditions":[{"type":"Initialized","status":"True"}]}"#, "starting"),
+            (#"{"podIP":"10.0.0.9","conditions":[{"type":"Ready","status":"True"}]}"#, "running"),
+            (#"{"conditions":[{"type":"Ready","status":"True"}]}"#, "initializing"),
+            (#"{"podIP":"10.0.0.9","conditions":[{"type":"Ready","status":"False"}]}"#, "initializing"),
+            (
+                #"{"phase":"Running","podIP":"10.0.0.9","podIPs":[{"ip":"10.0.0.9"},{"ip":"fd00::9"}],"#
+                    + #""containerStatuses":[{"name":"opencode","ready":true,"restartCount":0,"image":"","imageID":""}]}"#,
+                "running"
+            ),
+            (
+                #"{"podIP":"10.0.0.9","conditions":[{"type":"Ready","status":"True"}],"#
+                    + #""containerStatuses":[{"name":"opencode","ready":false}]}"#, "initializing"
+            ),
+            (
+                #"{"phase":"Failed","podIP":"10.0.0.9","conditions":[{"type":"Ready","status":"True"}]}"#,
+                "failed"
+            ),
+        ])
+    func minimal(status: String, expected: String) throws {
+        let text = #"{"metadata":{"name":"opencode-session-0123456789ab","uid":"u"},"status":\#(status)}"#
+        let pod = try JSONDecoder().decode(Pod.self, from: Data(text.utf8))
+        states(pod: pod, expected: expected)
     }
 
     static let clone = "fatal: could not read Username for 'https://git.test': terminal prompts disabled"

@@ -13,6 +13,7 @@ def operator_cluster(tmp_path_factory):
     cluster = Cluster(tmp_path_factory.mktemp("cluster"), binary(), role=MANIFEST)
     yield cluster
     cluster.close()
+    assert not cluster.unconditional, f"deleted without a UID: {cluster.unconditional}"
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import re
 
 import kubernetes_validate
 
-VERSION = "1.36"
+# The server that is promised, and the newest one whose schemas there are.
+VERSIONS = ("1.36", kubernetes_validate.latest_version())
 SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 WORD = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
@@ -61,6 +62,8 @@ def request(verb, query, pairs, fields, body):
     accept = fields.get("Accept", "*/*")
     if not any(kind in accept for kind in ("application/json", "*/*")):
         yield 406, f"only the following media types are accepted: application/json (got {accept})"
+    if fields.get("Accept-Encoding", "identity") != "identity":
+        yield 400, "an answer that is asked for compressed, which a watch would be, too"
     if verb in ("create", "update", "patch"):
         wanted = "application/merge-patch+json" if verb == "patch" else "application/json"
         if fields.get("Content-Type") != wanted:
@@ -196,7 +199,8 @@ def document(kind, value, namespace):
     yield from metadata(value["metadata"], namespace)
     if kind in OWN:
         try:
-            kubernetes_validate.validate(value, VERSION, strict=True)
+            for version in VERSIONS:
+                kubernetes_validate.validate(value, version, strict=True)
         except kubernetes_validate.ValidationError as error:
             yield f"{'.'.join(map(str, error.path))}: {error.message}"
             return

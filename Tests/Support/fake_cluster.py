@@ -256,7 +256,20 @@ class Cluster:
         if self.admission:
             self.admission(kind, value)
 
+    def bind_pod(self, pod):
+        """The scheduler's word; False if that pod is gone."""
+        with self.store.lock:
+            present = self.store.get("pods", pod["metadata"]["name"])
+            if not present or present["metadata"]["uid"] != pod["metadata"]["uid"]:
+                return False
+            present["spec"]["nodeName"] = "node-1"
+            present["status"]["conditions"] = [Kubelet.condition("PodScheduled", "True")]
+            self.store.put("pods", present, "MODIFIED")
+            return True
+
     def create(self, kind, value):
+        if value["metadata"].get("resourceVersion"):
+            raise Refused(400, "BadRequest", "resourceVersion should not be set on objects to be created")
         self.admit(kind, value)
         with self.store.lock:
             name = value["metadata"]["name"]
@@ -265,7 +278,9 @@ class Cluster:
                 ending = "object is being deleted: " if present["metadata"].get("deletionTimestamp") else ""
                 raise Refused(409, "AlreadyExists", f'{ending}{kind} "{name}" already exists')
             value["metadata"].update(
-                uid=str(uuid.uuid4()), creationTimestamp=now(), namespace=NAMESPACE)
+                uid=str(uuid.uuid4()), creationTimestamp=now(), namespace=NAMESPACE, managedFields=[{
+                    "manager": "opencode-router", "operation": "Update", "apiVersion": value["apiVersion"],
+                    "time": now(), "fieldsType": "FieldsV1", "fieldsV1": {"f:metadata": {}}}])
             if "stringData" in value:
                 value.setdefault("data", {}).update(
                     {name: base64.b64encode(text.encode()).decode() for name, text in value.pop("stringData").items()})
@@ -329,21 +344,26 @@ class Cluster:
         return self.change(kind, name, apply)
 
     def delete(self, kind, name, options=None):
-        options = options or {}
+        # Tests delete by hand; a request has options, if only empty ones.
+        by_hand, options = options is None, options or {}
+        wanted = options.get("preconditions", {}).get("uid")
+        if not by_hand and not wanted:
+            self.unconditional.append((kind, name))
         with self.store.lock:
             value = self.store.get(kind, name)
             if not value:
                 raise Refused(404, "NotFound", f'{kind} "{name}" not found')
-            wanted = options.get("preconditions", {}).get("uid")
-            if options and not wanted:
-                self.unconditional.append((kind, name))
             if wanted and wanted != value["metadata"]["uid"]:
                 raise Refused(409, "Conflict", f'Precondition failed: UID in precondition: {wanted}, UID in object '
                               f'meta: {value["metadata"]["uid"]}')
             if kind == "pods":
-                if not value["metadata"].get("deletionTimestamp"):
+                if not value["spec"].get("nodeName"):
+                    # No kubelet has it: nobody needs to end anything.
+                    self.finish_pod(value["metadata"]["uid"], name)
+                elif not value["metadata"].get("deletionTimestamp"):
                     value["metadata"]["deletionTimestamp"] = now()
-                    value["metadata"]["deletionGracePeriodSeconds"] = options.get("gracePeriodSeconds", 10)
+                    value["metadata"]["deletionGracePeriodSeconds"] = options.get(
+                        "gracePeriodSeconds", value["spec"].get("terminationGracePeriodSeconds", 30))
                     value = self.store.put(kind, value, "MODIFIED")
                     self.kubelet.deleted(value)
                 return value
@@ -448,6 +468,8 @@ class APIHandler(BaseHTTPRequestHandler):
         while cluster.silent.is_set():
             time.sleep(0.05)
         if parts == ["selfsubjectaccessreviews"] and verb == "create":
+            for status, problem in api_rules.request(verb, query, pairs, self.headers, body):
+                raise Refused(status, "BadRequest", problem)
             for problem in api_rules.access_review(body):
                 raise Refused(400, "BadRequest", problem)
             wanted = body["spec"]["resourceAttributes"]
@@ -492,7 +514,7 @@ class APIHandler(BaseHTTPRequestHandler):
             return self.send(200, cluster.patch(kind, name, body))
         if verb == "update":
             return self.send(200, cluster.update(kind, name, body))
-        return self.send(200, cluster.delete(kind, name, body))
+        return self.send(200, cluster.delete(kind, name, body or {}))
 
     @staticmethod
     def chosen(value, query):
@@ -573,6 +595,9 @@ class APIHandler(BaseHTTPRequestHandler):
                     continue
                 kind_of_event = event if event == "DELETED" else (
                     "MODIFIED" if now_in and was_in else "ADDED" if now_in else "DELETED")
+                if kind_of_event == "DELETED" and event != "DELETED":
+                    # What left the selection is told as it was in it, with the version of the change.
+                    value = {**before, "metadata": {**before["metadata"], "resourceVersion": str(version)}}
                 if cluster.cut.is_set():
                     cluster.cut.clear()
                     line(kind_of_event, value, cut=True)
@@ -583,8 +608,11 @@ class APIHandler(BaseHTTPRequestHandler):
                 line(kind_of_event, value)
             if time.monotonic() > bookmark and query.get("allowWatchBookmarks") == "true":
                 bookmark = time.monotonic() + cluster.bookmark_seconds
-                line("BOOKMARK", {"kind": "Any", "apiVersion": "v1", "metadata": {
-                    "resourceVersion": str(seen), "creationTimestamp": None}})
+                # An object of the kind with nothing in it but the version.
+                line("BOOKMARK", {
+                    "kind": next(name for (_, plural), name in KINDS.items() if plural == kind), "apiVersion": "v1",
+                    "metadata": {"resourceVersion": str(seen), "creationTimestamp": None},
+                    "spec": {"containers": None}, "status": {}})
         self.wfile.write(b"0\r\n\r\n")
 
 
@@ -730,7 +758,7 @@ class Kubelet:
         try:
             if self.behaviour:
                 self.behaviour(self, pod)
-            else:
+            elif self.cluster.bind_pod(pod):
                 self.run_for_real(pod)
         except SystemExit:
             pass

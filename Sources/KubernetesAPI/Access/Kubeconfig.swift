@@ -41,7 +41,8 @@ extension ClusterAccess {
                 "insecure-skip-tls-verify is not accepted: without verification anybody on the way gets the token;"
                     + " put the server's authority into certificate-authority-data")
         }
-        for name in ["exec", "auth-provider", "username"] where user?[name] != nil {
+        // Without "as" we would be somebody who may do more than was meant.
+        for name in ["exec", "auth-provider", "username", "as", "as-uid", "as-groups"] where user?[name] != nil {
             throw AccessProblem(
                 "the user of the context \"\(current)\" signs in by \(name), which is not supported;"
                     + " use a token, a tokenFile or a client certificate")
