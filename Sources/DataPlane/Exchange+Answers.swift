@@ -105,7 +105,9 @@ extension Exchange {
         } else {
             ending = self.ending(afterUnreadBody: request.framing, on: connection)
         }
-        let isForPeople = refusal.status == 421 || refusal.status == 401 && refusal.challenge == nil || refusal.closes
+        let isForPeople =
+            refusal.isText || refusal.closes || refusal.status == 421
+            || refusal.status == 401 && refusal.challenge == nil
         let isJSON = isAPI || !isForPeople
         var fields = [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
         if let seconds = refusal.retryAfterSeconds { fields.append(("Retry-After", "\(seconds)")) }

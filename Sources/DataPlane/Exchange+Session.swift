@@ -21,8 +21,10 @@ extension Exchange {
     }
 
     /// Carries the request to a session's agent (`port` nil) or to another of its ports.
+    ///
+    /// The editor is ours, and hears the public host as the agent does; what else listens hears localhost.
     func serveSession(
-        _ session: SessionRoute, port: UInt16?, _ who: Identification, on connection: Connection
+        _ session: SessionRoute, port: UInt16?, isEditor: Bool = false, _ who: Identification, on connection: Connection
     ) async -> Ending {
         guard let agent = session.target else {
             let bytes = connection.input!.bytes
@@ -42,7 +44,9 @@ extension Exchange {
         session.activity.touch(at: Int64(worker.executor.now.milliseconds))
         self.session = session
         let isWritten =
-            if let port {
+            if isEditor {
+                writeRequest(worker.rewrites.agent, nil, who, on: connection)
+            } else if let port {
                 writeRequest(worker.rewrites.request(toPort: port), nil, who, on: connection)
             } else if case .password = connection.grant {
                 writeRequest(worker.rewrites.attach, target.authorization, who, on: connection)
@@ -100,6 +104,12 @@ extension Exchange {
                 return await fail(error, on: connection)
             }
         }
+    }
+
+    /// Carries the request to the session's editor, as to its agent.
+    func serveEditor(of session: SessionRoute, _ who: Identification, on connection: Connection) async -> Ending {
+        guard let port = session.editorPort else { return await refuse(.noEditor, on: connection, isAPI: false) }
+        return await serveSession(session, port: port, isEditor: true, who, on: connection)
     }
 
     /// The holder of the session's password wakes it; a stream of events that only comes back by itself does not, or a

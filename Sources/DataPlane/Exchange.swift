@@ -184,7 +184,10 @@ final class Exchange {
             case .attach(_, let session?):
                 kind = .attach
                 ending = await serveSession(session, port: nil, who, on: connection)
-            case .editor, .attach, .unknownSession, .misdirected:
+            case .editor(let session):
+                kind = .session
+                ending = await serveEditor(of: session, who, on: connection)
+            case .attach, .unknownSession, .misdirected:
                 kind = .refusal
                 ending = await refuse(.unknownSession, on: connection, isAPI: false)
             }

@@ -15,6 +15,8 @@ struct Refusal: Error {
     var allow: String?
     /// What a 401 asks for (RFC 9110 §11.6.1); JSON then, for tools ask.
     var challenge: String?
+    /// Whether only people can meet it: text then.
+    var isText = false
 
     /// The word under which it is counted.
     var reason: RefusalReason {
@@ -36,6 +38,10 @@ struct Refusal: Error {
     static let unknownSession = Refusal(
         status: 404, code: "session_not_found",
         sentence: "There is no such session, or it is not yours. Open the session picker to see your sessions.")
+    static let noEditor = Refusal(
+        status: 404, code: "no_editor",
+        sentence: "This session has no editor. Sessions have one if they run on Kubernetes, the operator has set "
+            + "EDITOR_IMAGE, and they were started since.", isText: true)
     static let misdirected = Refusal(
         status: 421, code: "misdirected_request", sentence: "This host is not served here.")
     /// Also for a session that does not exist: nobody learns which ones do.

@@ -38,9 +38,13 @@ package struct Pod: KubernetesObject, Hashable {
                 package var name: String
                 package var value: String?
             }
+            package struct Port: Codable, Hashable, Sendable {
+                package var containerPort: Int?
+            }
             package var name: String
             package var image: String?
             package var env: [Variable]?
+            package var ports: [Port]?
         }
         package var containers: [Container]?
         package var nodeName: String?

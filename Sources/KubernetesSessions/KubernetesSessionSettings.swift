@@ -12,6 +12,8 @@ package struct KubernetesSessionSettings: Sendable {
     package var storageSize: String
     /// Nil leaves the browser out.
     package var chromiumImage: String?
+    /// The editor of the session's files, beside the agent; nil leaves it out.
+    package var editor: Editor?
     package var cpuRequest: String
     package var cpuLimit: String?
     package var memoryRequest: String
@@ -60,4 +62,16 @@ package struct KubernetesSessionSettings: Sendable {
     package static let home = "/home/opencode"
     package static let repositoryFolder = "/home/opencode/repo"
     package static let agentPort: UInt16 = 4096
+    package static let usualEditorPort: UInt16 = 7681
+
+    /// The image of the editor, and the port that it is told to listen on.
+    package struct Editor: Sendable {
+        package var image: String
+        package var port: UInt16
+
+        package init(image: String, port: UInt16) {
+            self.image = image
+            self.port = port
+        }
+    }
 }

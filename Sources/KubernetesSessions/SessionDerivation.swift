@@ -81,7 +81,19 @@ enum SessionDerivation {
         let password = agent?.env?.first { $0.name == "OPENCODE_SERVER_PASSWORD" }?.value
         return SessionEndpoint(
             incarnation: uid, address: address, port: KubernetesSessionSettings.agentPort,
-            password: password.flatMap { $0.isEmpty ? nil : $0 })
+            password: password.flatMap { $0.isEmpty ? nil : $0 }, editorPort: editorPort(of: pod))
+    }
+
+    /// Where the editor listens, if this pod was made with one and it runs.
+    static func editorPort(of pod: Pod) -> UInt16? {
+        guard let editor = pod.spec?.containers?.first(where: { $0.name == ContainerName.editor }),
+            pod.status?.containerStatuses?.first(where: { $0.name == ContainerName.editor })?.ready == true
+        else { return nil }
+        // Pods of the original need not declare the port.
+        let told =
+            editor.ports?.first?.containerPort
+            ?? editor.env?.first { $0.name == "EDITOR_PORT" }?.value.flatMap(Int.init)
+        return told.map { UInt16(exactly: $0) } ?? KubernetesSessionSettings.usualEditorPort
     }
 
     /// Whether the agent takes requests.

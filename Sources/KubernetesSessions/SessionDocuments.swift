@@ -61,6 +61,7 @@ enum SessionDocuments {
         annotations[Annotation.repository] = session.key.repositoryURL
         var containers = [agent(id, session, secrets, settings)]
         if let image = settings.chromiumImage { containers.append(chromium(image)) }
+        if let settings = settings.editor { containers.append(editor(settings)) }
         var spec: JSONValue = [
             "restartPolicy": "Always", "automountServiceAccountToken": false, "enableServiceLinks": false,
             // The agent is told to end before; this is for what does not listen.
@@ -175,6 +176,19 @@ enum SessionDocuments {
         ]
     }
 
+    /// Sees the session's files and nothing else: no key, no secret, no variable of the agent's.
+    private static func editor(_ settings: Settings.Editor) -> JSONValue {
+        [
+            "name": .string(ContainerName.editor), "image": .string(settings.image), "securityContext": security,
+            "env": variables([("HOME", Settings.home), ("EDITOR_PORT", "\(settings.port)")]),
+            "ports": [["name": "editor", "containerPort": .number(Int(settings.port))]],
+            "resources": [
+                "requests": ["cpu": "50m", "memory": "32Mi"], "limits": ["cpu": "200m", "memory": "128Mi"],
+            ],
+            "volumeMounts": [["name": "home", "mountPath": .string(Settings.home)]],
+        ]
+    }
+
     private static func resources(_ settings: Settings) -> JSONValue {
         var requests = ["cpu": settings.cpuRequest, "memory": settings.memoryRequest]
         requests = requests.filter { !$0.value.isEmpty }
@@ -200,4 +214,5 @@ enum SessionDocuments {
 enum ContainerName {
     static let initialisation = "init"
     static let agent = "opencode"
+    static let editor = "editor"
 }

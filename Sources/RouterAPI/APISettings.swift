@@ -14,6 +14,8 @@ package struct APISettings: Sendable {
     package var attachPrefix: String
     /// Host and port behind which attach hosts are served, if not the domain itself.
     package var attachDomain: String?
+    /// Before the hash in the hosts of editors (EDITOR_ROUTE_PREFIX).
+    package var editorPrefix = "editor-"
     package var repositories: RepositoryURLPolicy
     package var limits: SessionLimits
     package var idle: IdleSettings

@@ -35,7 +35,14 @@ struct SessionPresenter: Sendable {
             members.append(("unpushed", .number(work.unpushedCommits)))
         }
         if let attach = attachURL(of: session) { members.append(("attachUrl", .string(attach))) }
+        if let editor = editorURL(of: session) { members.append(("editorUrl", .string(editor))) }
         return .object(members)
+    }
+
+    /// Where the session's files are edited; nil unless it runs with an editor.
+    private func editorURL(of session: Session) -> String? {
+        guard case .running(let endpoint) = session.state, endpoint.editorPort != nil else { return nil }
+        return "\(settings.scheme)://\(settings.editorPrefix)\(session.id)\(settings.routeSuffix).\(settings.domain)"
     }
 
     /// Where the browser goes: the conversation itself once it is known; nil unless the session runs.

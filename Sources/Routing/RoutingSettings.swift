@@ -135,6 +135,9 @@ package struct RoutingSettings: Sendable {
     /// The host of a session's port, with the public port where there is one; for URLs.
     package func host(ofSession id: UInt64, port: UInt16) -> String { authority(prefix: "\(port)-", id) }
 
+    /// The host of a session's editor, with the public port where there is one; nil while editors have no hosts.
+    package func editorHost(ofSession id: UInt64) -> String? { editorPrefix.map { authority(prefix: $0, id) } }
+
     /// The host for `opencode attach`; its port is the attach listener's, so none is added here.
     package func attachHost(ofSession id: UInt64) -> String { label(prefix: attachPrefix, id) + "." + domain }
 

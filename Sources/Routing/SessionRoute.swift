@@ -27,10 +27,13 @@ package final class SessionRoute: Sendable {
     package let attachPassword: [UInt8]?
     /// Who else than the owner may reach which port.
     package let sharedPorts: [SharedPort]
+    /// Where the editor listens, or would if the session ran; nil if the session has none.
+    package let editorPort: UInt16?
 
     package init(
         id: UInt64, owner: [UInt8], condition: Condition, activity: ActivityCell = ActivityCell(),
-        attachPassword: [UInt8]? = nil, sharedPorts: [SharedPort] = [], ownedByAnyone: Bool = false
+        attachPassword: [UInt8]? = nil, sharedPorts: [SharedPort] = [], editorPort: UInt16? = nil,
+        ownedByAnyone: Bool = false
     ) {
         self.id = id & 0xffff_ffff_ffff
         self.owner = owner
@@ -39,6 +42,7 @@ package final class SessionRoute: Sendable {
         self.activity = activity
         self.attachPassword = attachPassword
         self.sharedPorts = sharedPorts
+        self.editorPort = editorPort
     }
 
     /// Who may reach a port at this time, in milliseconds on the monotonic clock.

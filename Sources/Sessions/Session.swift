@@ -41,12 +41,17 @@ package struct SessionEndpoint: Hashable, Sendable {
     package var port: UInt16
     /// The agent's own password (HTTP Basic, user `opencode`), set by the gateway on every request; nil if it has none.
     package var password: String?
+    /// The port of the editor beside the agent; nil if there is none, or it does not run.
+    package var editorPort: UInt16?
 
-    package init(incarnation: String, address: String, port: UInt16, password: String? = nil) {
+    package init(
+        incarnation: String, address: String, port: UInt16, password: String? = nil, editorPort: UInt16? = nil
+    ) {
         self.incarnation = incarnation
         self.address = address
         self.port = port
         self.password = password
+        self.editorPort = editorPort
     }
 }
 

@@ -59,7 +59,7 @@ enum Facts {
             ])
     }
 
-    private static func merged(_ status: JSONValue, _ name: String) -> JSONValue {
+    static func merged(_ status: JSONValue, _ name: String) -> JSONValue {
         var status = status
         status["name"] = .string(name)
         status["image"] = "image:1"
@@ -158,6 +158,23 @@ struct DerivationTests {
         let text = #"{"metadata":{"name":"opencode-session-0123456789ab","uid":"u"},"status":\#(status)}"#
         let pod = try JSONDecoder().decode(Pod.self, from: Data(text.utf8))
         states(pod: pod, expected: expected)
+    }
+
+    @Test(
+        "The editor is where its container says, else at the usual port, while it runs",
+        arguments: [
+            ([:], true, 7681), (["ports": [["containerPort": 7777]]], true, 7777),
+            (["env": [["name": "EDITOR_PORT", "value": "7778"]]], true, 7778),
+            (["ports": [["containerPort": 70000]]], true, nil), ([:], false, nil), (nil, true, nil),
+        ] as [(JSONValue?, Bool, UInt16?)])
+    func editor(container: JSONValue?, isReady: Bool, expected: UInt16?) {
+        let container = container.map { Facts.merged($0, "editor") }
+        let pod: Pod = DocumentCoding.decode([
+            "metadata": ["name": "opencode-session-0123456789ab", "uid": "pod-1"],
+            "spec": ["containers": .array([container].compactMap { $0 })],
+            "status": ["containerStatuses": [["name": "editor", "ready": .bool(isReady)]]],
+        ])
+        #expect(SessionDerivation.editorPort(of: pod) == expected)
     }
 
     static let clone = "fatal: could not read Username for 'https://git.test': terminal prompts disabled"

@@ -27,6 +27,7 @@ extension Server {
             storageSize: given.storageSize, chromiumImage: given.chromiumImage.isEmpty ? nil : given.chromiumImage,
             cpuRequest: given.cpuRequest, cpuLimit: given.cpuLimit, memoryRequest: given.memoryRequest,
             memoryLimit: given.memoryLimit, routerURL: given.routerURL, externalDomain: given.externalDomain)
+        sessions.editor = given.editorImage.map { .init(image: $0, port: given.editorPort) }
         sessions.metricsURL = given.metricsURL
         sessions.models = given.models
         sessions.environment = given.environment

@@ -18,15 +18,20 @@ final class RoutePublisher: ActivitySource {
     private let settings: RoutingSettings
     private let fixed: FixedRoutes
     private let readiness: Readiness
+    /// Where the editor of a session that starts now will listen; nil if it will have none.
+    private let editorPort: UInt16?
     private let state = Mutex(State())
     /// The cells of sessions by id; they outlive tables.
     private let cells = Mutex<[SessionID: ActivityCell]>([:])
 
-    init(plane: Workers, settings: RoutingSettings, fixed: FixedRoutes, readiness: Readiness) {
+    init(
+        plane: Workers, settings: RoutingSettings, fixed: FixedRoutes, readiness: Readiness, editorPort: UInt16? = nil
+    ) {
         self.plane = plane
         self.settings = settings
         self.fixed = fixed
         self.readiness = readiness
+        self.editorPort = editorPort
     }
 
     /// Gives the workers the table of this state; a worker uses it from its next look at its mailbox on, and that comes
@@ -55,6 +60,8 @@ final class RoutePublisher: ActivitySource {
             cells[session.id] = cell
             return cell
         }
+        var editorPort = editorPort
+        if case .running(let endpoint) = session.state { editorPort = endpoint.editorPort }
         let condition: SessionRoute.Condition =
             switch session.state {
             case .creating: .starting
@@ -70,7 +77,8 @@ final class RoutePublisher: ActivitySource {
             }
         return SessionRoute(
             id: session.id.rawValue, owner: Array(session.owner.utf8), condition: condition, activity: cell,
-            attachPassword: session.attachPassword.map { Array($0.utf8) }, sharedPorts: sharedPorts(of: session))
+            attachPassword: session.attachPassword.map { Array($0.utf8) }, sharedPorts: sharedPorts(of: session),
+            editorPort: editorPort)
     }
 
     /// Rules that are in force, their ends on the monotonic clock: the wall clock may jump while the table is in use, and

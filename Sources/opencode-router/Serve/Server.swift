@@ -88,7 +88,9 @@ enum Server {
         let reserved = routing.reserving(ownPorts: plane.addresses.map(\.port) + [operations.address.port])
 
         let parts = try await sessionParts(settings, podPort: plane.addresses[1].port, registry: registry)
-        let publisher = RoutePublisher(plane: plane, settings: reserved, fixed: fixed, readiness: readiness)
+        let publisher = RoutePublisher(
+            plane: plane, settings: reserved, fixed: fixed, readiness: readiness,
+            editorPort: settings.kubernetes.flatMap { $0.editorImage == nil ? nil : $0.editorPort })
         parts.directory.showFirst { publisher.publish($0) }
         let messages = parts.messages.map { store in
             MessageBoard(store: store) { id, error in
@@ -262,11 +264,17 @@ enum Server {
         do {
             return try RoutingSettings(
                 routerDomain: settings.hosts.domain, routeSuffix: settings.hosts.routeSuffix,
-                attachPrefix: settings.hosts.attachPrefix, routerHosts: settings.hosts.routerHosts ?? [],
-                allowsLoopbackNames: settings.development)
+                attachPrefix: settings.hosts.attachPrefix, editorPrefix: settings.hosts.editorPrefix,
+                routerHosts: settings.hosts.routerHosts ?? [], allowsLoopbackNames: settings.development,
+                deniedPorts: deniedPorts(settings))
         } catch {
             throw StartFailure(error.description)
         }
+    }
+
+    /// Ports of a session that no port host reaches, and nobody can share.
+    private static func deniedPorts(_ settings: Settings) -> Set<UInt16> {
+        RoutingSettings.sidecarPorts.union([settings.kubernetes?.editorPort].compactMap { $0 })
     }
 
     static func catalogue(_ files: Settings.FileSettings) throws -> AssetCatalogue {
@@ -302,9 +310,10 @@ enum Server {
             limits: SessionLimits(
                 perUser: settings.sessions.perUser ?? 0, runningPerUser: settings.sessions.runningPerUser ?? 0,
                 runningTotal: settings.sessions.runningInTotal ?? 0),
-            idle: idleSettings(settings.sessions), ports: PortPolicy(denied: RoutingSettings.sidecarPorts),
+            idle: idleSettings(settings.sessions), ports: PortPolicy(denied: deniedPorts(settings)),
             maximumStreams: settings.limits.streamsPerUser,
             adminSecret: settings.identity.adminSecret, agentDirectory: parts.agentDirectory)
+        api.editorPrefix = settings.hosts.editorPrefix
         api.agentGeneration = settings.sessions.agentGeneration ?? .v1
         return api
     }

@@ -52,6 +52,7 @@ enum SettingTable {
         .init(
             "ROUTE_SUFFIX", .labelPart, .hosts, default: "", "What follows the hash in a session host's first label."),
         .init("ATTACH_ROUTE_PREFIX", .labelPart, .hosts, default: "attach-", "Prefix of attach hosts."),
+        .init("EDITOR_ROUTE_PREFIX", .labelPart, .hosts, default: "editor-", "Prefix of editor hosts."),
     ]
 
     private static let identity: [SettingDeclaration] = [
@@ -167,12 +168,11 @@ enum SettingTable {
             "OPENCODE_ROUTER_EXTERNAL_DOMAIN", .domain, .kubernetes,
             "Domain that pods put into preview URLs."),
         .init(
-            "EDITOR_IMAGE", .text, .kubernetes, default: "ghcr.io/mrsimpson/opencode-editor:latest", pending: true,
-            "Image of the editor sidecar."),
-        .init("EDITOR_PORT", port, .kubernetes, default: "7681", pending: true, "Port of the editor sidecar."),
+            "EDITOR_IMAGE", .text, .kubernetes, note: "none: sessions have no editor",
+            "Image of the editor sidecar, which shows and changes the session's files on a host of its own."),
         .init(
-            "EDITOR_ROUTE_PREFIX", .labelPart, .kubernetes, default: "editor-", pending: true,
-            "Prefix of editor hosts."),
+            "EDITOR_PORT", .integer(1024...65535), .kubernetes, default: "7681",
+            "Port of the editor sidecar, told to it as EDITOR_PORT; never reachable as a port host."),
         .init(
             "VICTORIA_METRICS_URL", .url, .kubernetes, "Where pods push what their models cost."),
         .init("POD_ENV", .lines, .kubernetes, "Further variables of the agent container."),

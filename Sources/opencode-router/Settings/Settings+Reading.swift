@@ -110,6 +110,10 @@ extension Settings.Hosts {
         }
         routeSuffix = (reader.text("ROUTE_SUFFIX") ?? "").lowercased()
         attachPrefix = (reader.text("ATTACH_ROUTE_PREFIX") ?? "").lowercased()
+        editorPrefix = (reader.text("EDITOR_ROUTE_PREFIX") ?? "").lowercased()
+        if editorPrefix == attachPrefix {
+            reader.refuse("EDITOR_ROUTE_PREFIX", value: editorPrefix, because: "must differ from ATTACH_ROUTE_PREFIX")
+        }
     }
 }
 
@@ -227,6 +231,11 @@ extension Settings.KubernetesSettings {
         storageClass = reader.text("STORAGE_CLASS").flatMap { $0.isEmpty ? nil : $0 }
         storageSize = reader.text("STORAGE_SIZE") ?? ""
         chromiumImage = reader.text("CHROMIUM_IMAGE") ?? ""
+        editorImage = reader.text("EDITOR_IMAGE").flatMap { $0.isEmpty ? nil : $0 }
+        editorPort = reader.port("EDITOR_PORT")
+        if [4096, 9222].contains(editorPort) {
+            reader.refuse("EDITOR_PORT", value: "\(editorPort)", because: "is the agent's or the browser's in a pod")
+        }
         cpuRequest = reader.text("POD_CPU_REQUEST") ?? ""
         cpuLimit = reader.text("POD_CPU_LIMIT")
         memoryRequest = reader.text("POD_MEMORY_REQUEST") ?? ""

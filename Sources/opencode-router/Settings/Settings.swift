@@ -46,6 +46,7 @@ struct Settings: Sendable {
         var scheme: String
         var routeSuffix: String
         var attachPrefix: String
+        var editorPrefix: String
 
         /// Domain and port as they stand in URLs, given the port the main listener got.
         func authority(boundPort: UInt16) -> String {
@@ -119,6 +120,9 @@ struct Settings: Sendable {
         var storageClass: String?
         var storageSize: String
         var chromiumImage: String
+        /// Nil: sessions have no editor.
+        var editorImage: String?
+        var editorPort: UInt16
         var cpuRequest: String
         var cpuLimit: String?
         var memoryRequest: String
