@@ -1,4 +1,5 @@
 /** What a person can order. Shown at once, taken back when it fails, never lost silently. */
+import "./later-words.js";
 import { announce } from "./announce.js";
 import { ApiError, call, callText, sentence } from "./api.js";
 import { toast } from "./components/toast.js";

@@ -137,6 +137,19 @@ async function refusal(response, tokenMayMiss) {
 }
 
 /**
+ * Code that is fetched when it is needed; throws an ApiError when it cannot be had.
+ *
+ * @template T
+ * @param {Promise<T>} module
+ * @returns {Promise<T>}
+ */
+export function fetched(module) {
+    return module.catch(() => {
+        throw new ApiError("offline", t("error.offline"));
+    });
+}
+
+/**
  * The sentence for whatever was thrown.
  *
  * @param {unknown} error

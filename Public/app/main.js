@@ -20,11 +20,18 @@ import { home } from "./views/home.js";
  */
 const views = {
     home: () => home,
-    session: async () => (await import("./views/starting.js")).starting,
+    session: async () => (await withStyles("/styles/starting.css", import("./views/starting.js"))).starting,
     settings: async () => (await withStyles("/styles/settings.css", import("./views/settings.js"))).settings,
     admin: async () => (await withStyles("/styles/settings.css", import("./views/admin.js"))).admin,
-    missing: async () => (await import("./views/missing.js")).missing,
+    missing: async () => (await withStyles("/styles/starting.css", import("./views/missing.js"))).missing,
 };
+
+/**
+ * By address, as they come.
+ *
+ * @type {Map<string, Promise<unknown>>}
+ */
+const styles = new Map();
 
 /**
  * A screen whose styles the first paint does not need either.
@@ -35,15 +42,22 @@ const views = {
  * @returns {Promise<T>}
  */
 async function withStyles(href, view) {
-    if (!document.querySelector(`link[href="${href}"]`)) {
+    let loaded = styles.get(href);
+    if (!loaded) {
         const link = h("link", { rel: "stylesheet", href });
-        const loaded = new Promise((resolve) => {
-            link.onload = link.onerror = resolve;
+        loaded = new Promise((resolve, reject) => {
+            link.onload = resolve;
+            link.onerror = () => {
+                // To be tried again with the next visit.
+                styles.delete(href);
+                link.remove();
+                reject(new Error(`${href} could not be loaded`));
+            };
         });
+        styles.set(href, loaded);
         document.head.append(link);
-        await loaded;
     }
-    return view;
+    return (await Promise.all([view, loaded]))[0];
 }
 
 /** The document brings the frame along, so that something stands there before the first module has come. */
@@ -109,6 +123,6 @@ goLive();
 const idle = window.requestIdleCallback ?? window.setTimeout;
 idle(() => {
     // What cannot be had now is asked for again when it is needed.
-    import("./views/starting.js").catch(() => {});
+    void Promise.resolve(views.session()).catch(() => {});
     import("./components/session-menu.js").catch(() => {});
 });

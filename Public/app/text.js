@@ -2,10 +2,16 @@
 import { en } from "./locale/en.js";
 import * as preferences from "./preferences.js";
 
-/** @typedef {keyof typeof en} Key */
+/** @typedef {keyof typeof en | keyof typeof import("./locale/en-later.js").later} Key */
 
-/** @type {Record<Key, string>} */
-let words = en;
+/**
+ * The words of the first screen, and of what was loaded since.
+ *
+ * @type {Record<string, string>}
+ */
+const english = { ...en };
+/** @type {Record<string, string>} */
+let words = english;
 /** @type {"en" | "de"} */
 let current = "en";
 
@@ -18,12 +24,21 @@ export function language() {
 export async function applyLanguage() {
     const wanted = preferences.language();
     try {
-        words = wanted === "de" ? (await import("./locale/de.js")).de : en;
+        words = wanted === "de" ? (await import("./locale/de.js")).de : english;
         current = wanted;
     } catch {
         // Without its words the page stays as it is.
     }
     document.documentElement.lang = current;
+}
+
+/**
+ * Takes the words of what comes after the first screen.
+ *
+ * @param {Record<string, string>} more
+ */
+export function addEnglish(more) {
+    Object.assign(english, more);
 }
 
 /**
@@ -34,7 +49,7 @@ export async function applyLanguage() {
  * @returns {string}
  */
 export function t(key, values = {}) {
-    const text = words[key] ?? en[key] ?? key;
+    const text = words[key] ?? english[key] ?? key;
     return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
@@ -57,5 +72,5 @@ export function plural(key, count) {
  * @param {string} fallback
  */
 export function maybe(key, fallback) {
-    return key in en ? t(/** @type {Key} */ (key)) : fallback;
+    return key in english ? t(/** @type {Key} */ (key)) : fallback;
 }

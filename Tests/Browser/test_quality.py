@@ -147,14 +147,15 @@ def test_the_first_screen_is_small_and_comes_from_here(seeded: MockRouter, open_
     page.on("request", lambda request: requests.append(request.url))
     page.goto(seeded.url)
     expect(page.locator(".row")).to_have_count(7)
-    files = [url.removeprefix(seeded.url) for url in requests if "/api/" not in url and "/starting.js" not in url]
+    files = {url.removeprefix(seeded.url) for url in requests if "/api/" not in url}
     assert all(url.startswith(seeded.url) for url in requests)
-    later = {"/app/components/session-menu.js", "/app/components/menu.js", "/app/components/dialog.js",
-             "/app/components/log-view.js", "/app/components/stage-list.js"}
-    first = {file for file in files if file not in later}
+    # What the session's screen and the menus need comes in an idle moment.
+    first = {file for file in files if not file.endswith(".js") or (PUBLIC / file.lstrip("/")).resolve() in first_modules()}
+    first -= {"/styles/starting.css"}
+    assert first_modules() <= {(PUBLIC / file.lstrip("/")).resolve() for file in first}
     sizes = {file: len(brotli.compress((PUBLIC / (file.lstrip("/") or "index.html")).read_bytes(), quality=5)) for file in first}
-    assert sum(sizes.values()) < 50_000, sizes
-    assert len(first) < 45
+    assert sum(sizes.values()) < 40_000, sizes
+    assert len(first) <= 30
 
 
 def test_nothing_moves_while_the_page_fills(seeded: MockRouter, open_page):
@@ -216,14 +217,16 @@ def test_five_hundred_sessions_stay_smooth(browser, mock: MockRouter, open_page)
 # The sources
 
 
-def keys(locale: str) -> dict[str, str]:
-    text = (APP / "locale" / f"{locale}.js").read_text()
-    return dict(re.findall(r'^    "([^"]+)": "(.*)",$', text, re.M))
+def keys(*files: str) -> dict[str, str]:
+    text = "".join((APP / "locale" / f"{file}.js").read_text() for file in files)
+    found = re.findall(r'^    "([^"]+)": "(.*)",$', text, re.M)
+    assert len(dict(found)) == len(found)
+    return dict(found)
 
 
 def test_both_languages_say_everything():
-    english, german = keys("en"), keys("de")
-    assert list(english) == list(german)
+    english, german = keys("en", "en-later"), keys("de")
+    assert english.keys() == german.keys()
     for key, text in english.items():
         assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", german[key])), key
         assert german[key] != text or key in {
@@ -234,7 +237,7 @@ def test_both_languages_say_everything():
 
 def test_every_word_is_used_and_every_used_word_exists():
     source = "\n".join(path.read_text() for path in APP.rglob("*.js") if path.parent.name != "locale")
-    words = keys("en")
+    words = keys("en", "en-later")
     literal = set(re.findall(r'\b(?:t|plural|maybe)\(\s*"([\w.-]+)"', source)) | set(re.findall(r'"((?:error|form|start|action)\.[\w.-]+)"', source))
     built = ("state.", "stage.", "kept.", "start.done", "start.now", "start.todo")
     for word in literal:
@@ -242,6 +245,20 @@ def test_every_word_is_used_and_every_used_word_exists():
     for word in words:
         base = word.removesuffix(".one").removesuffix(".other")
         assert base in literal or word.startswith(built) or f'"{base}"' in source, f"{word} is not used"
+
+
+def test_the_first_screen_brings_its_own_words_and_no_others():
+    first, later = keys("en"), keys("en-later")
+    first_source = "\n".join(path.read_text() for path in first_modules() if path.parent.name != "locale")
+
+    def said(word: str, source: str) -> bool:
+        return f'"{word.removesuffix(".one").removesuffix(".other")}"' in source
+
+    assert [word for word in later if said(word, first_source)] == []
+    assert [word for word in first if not said(word, first_source) and not word.startswith(("state.", "stage.", "kept."))] == []
+    for path in {one for one in APP.rglob("*.js") if one.parent.name != "locale"} - first_modules():
+        if any(said(word, path.read_text()) for word in later):
+            assert APP / "later-words.js" in imports(path), path.name
 
 
 def test_the_types_hold():
@@ -270,17 +287,28 @@ def imports(path: Path) -> set[Path]:
     return {(path.parent / one).resolve() for one in found}
 
 
+def needed_by(*modules: Path) -> set[Path]:
+    """The modules and everything that they import, over all levels."""
+    needed: set[Path] = set()
+    waiting = list(modules)
+    while waiting:
+        module = waiting.pop()
+        if module not in needed:
+            needed.add(module)
+            waiting.extend(imports(module))
+    return needed
+
+
+def first_modules() -> set[Path]:
+    """What runs before the first screen stands: early.js by itself, main.js with its imports."""
+    return needed_by(APP / "main.js") | {APP / "early.js"}
+
+
 def test_the_first_screens_modules_are_all_announced_and_no_others():
     """Without a build step the browser would otherwise find them one level after the other."""
     index = (PUBLIC / "index.html").read_text()
     announced = {PUBLIC / one.lstrip("/") for one in re.findall(r'<link rel="modulepreload" href="([^"]+)"', index)}
-    needed: set[Path] = set()
-    waiting = [APP / "main.js"]
-    while waiting:
-        for module in imports(waiting.pop()) - needed:
-            needed.add(module)
-            waiting.append(module)
-    assert announced == needed
+    assert announced == first_modules() - {APP / "main.js", APP / "early.js"}
 
 
 def test_the_pages_of_sleeping_sessions_stand_alone():

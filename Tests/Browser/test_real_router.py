@@ -236,7 +236,8 @@ def test_the_first_screen_is_small_on_the_wire(address, open_page):
         };
     }""")
     print(sizes)
-    assert sizes["before"] < 50_000
+    # 46 kB when this was written, 300 B of it counted for the head of each of 29 answers.
+    assert sizes["before"] < 48_500
     assert sizes["bodies"] < 60_000
 
 

@@ -1,6 +1,5 @@
 /** The form that starts a session: repository, branch, what shall be done. */
-import { createSession } from "../actions.js";
-import { ApiError, call, sentence } from "../api.js";
+import { ApiError, call, fetched, sentence } from "../api.js";
 import { h, setText, uniqueID } from "../dom.js";
 import { draft, setDraft } from "../preferences.js";
 import { inventBranch, isBranchName, isRepositoryAddress, repositoryAddress, repositoryName } from "../repository.js";
@@ -324,6 +323,7 @@ export class SessionComposer extends HTMLElement {
                 location.assign(linkOf(existing));
                 return;
             }
+            const { createSession } = await fetched(import("../actions.js"));
             const hash = await createSession({
                 ...(blank ? {} : { repoUrl: address }),
                 branch,

@@ -1,4 +1,5 @@
 /** Questions that must be answered before anything happens. */
+import "../later-words.js";
 import { h, uniqueID } from "../dom.js";
 import { t } from "../text.js";
 

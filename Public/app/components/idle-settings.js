@@ -1,4 +1,5 @@
 /** What happens to idle sessions here, and the person's own wish within it. */
+import "../later-words.js";
 import { h, uniqueID } from "../dom.js";
 import { idleMinutes, setIdleMinutes } from "../preferences.js";
 import { t } from "../text.js";

@@ -1,4 +1,5 @@
 /** A log that unfolds on demand and follows while it grows. */
+import "../later-words.js";
 import { ApiError, callText, sentence } from "../api.js";
 import { h, setText } from "../dom.js";
 import { t } from "../text.js";

@@ -1,4 +1,5 @@
 /** Everything that can be done with one session. */
+import "../later-words.js";
 import {
     copy, copyAttachCommand, deleteSession, downloadLog, keepAlive, linkToShare, setIdleTime, startSession, stopSession,
 } from "../actions.js";

@@ -1,6 +1,5 @@
 /** One session in the list. Only what changed is touched. */
 import { h, setAttribute, setText } from "../dom.js";
-import { startSession } from "../actions.js";
 import { activityOf, linkOf, repositoryOf, shownState, stopsAt, titleOf } from "../sessions.js";
 import { maybe, t } from "../text.js";
 import { exact, relative, TimeAgo } from "../time.js";
@@ -42,14 +41,11 @@ export class SessionRow {
     constructor(session, pending) {
         this.session = session;
         this.pending = pending;
-        this.#again.addEventListener("click", () => void startSession(this.session));
-        this.#more.addEventListener("click", async () => {
-            // The menu is not needed for the first look at the list; it comes in an idle moment.
-            try {
-                (await import("./session-menu.js")).openSessionMenu(this.#more, this.session);
-            } catch {
-                toast({ text: t("error.offline"), kind: "error" });
-            }
+        this.#again.addEventListener("click", () => {
+            void this.#later(async () => (await import("../actions.js")).startSession(this.session));
+        });
+        this.#more.addEventListener("click", () => {
+            void this.#later(async () => (await import("./session-menu.js")).openSessionMenu(this.#more, this.session));
         });
         this.element = h("li", { class: "row", "data-hash": session.hash },
             h("span", { class: "row-dot", "aria-hidden": "true" }),
@@ -122,6 +118,19 @@ export class SessionRow {
     get searchText() {
         const { session } = this;
         return `${titleOf(session)} ${session.description ?? ""} ${repositoryOf(session)} ${session.branch} ${session.hash}`.toLowerCase();
+    }
+
+    /**
+     * Does what the first look at the list does not need; its code comes in an idle moment, or now.
+     *
+     * @param {() => Promise<unknown>} act
+     */
+    async #later(act) {
+        try {
+            await act();
+        } catch {
+            toast({ text: t("error.offline"), kind: "error" });
+        }
     }
 
     focus() {

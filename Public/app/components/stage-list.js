@@ -1,4 +1,5 @@
 /** The stages of a start as they really happen, with the time each took as far as this page saw it. */
+import "../later-words.js";
 import { h, setText } from "../dom.js";
 import { stages } from "../sessions.js";
 import { t } from "../text.js";

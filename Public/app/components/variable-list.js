@@ -1,4 +1,5 @@
 /** The person's environment variables: names can be seen, values only written. */
+import "../later-words.js";
 import { startSession, stopSession } from "../actions.js";
 import { ApiError, call, sentence } from "../api.js";
 import { h, fill, setText, uniqueID } from "../dom.js";

@@ -1,7 +1,7 @@
 /**
  * Deutsch.
  *
- * @type {Record<keyof typeof import("./en.js").en, string>}
+ * @type {Record<import("../text.js").Key, string>}
  */
 export const de = {
     "app.name": "OpenCode",

@@ -1,4 +1,5 @@
 /** `/admin`: everybody's sessions, for administrators. */
+import "../later-words.js";
 import { ApiError, call, sentence } from "../api.js";
 import { ask } from "../components/dialog.js";
 import { icon } from "../components/icons.js";

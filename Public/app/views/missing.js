@@ -1,4 +1,5 @@
 /** An address that means nothing. */
+import "../later-words.js";
 import { h } from "../dom.js";
 import { t } from "../text.js";
 

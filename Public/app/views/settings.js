@@ -1,4 +1,5 @@
 /** `/settings`: how the page looks, what sessions get, what this is. */
+import "../later-words.js";
 import { call } from "../api.js";
 import { idleSettings } from "../components/idle-settings.js";
 import { VariableList } from "../components/variable-list.js";

@@ -1,4 +1,5 @@
 /** `/session/<hash>`: brings the person into the session, starting it first if need be, and says what happens. */
+import "../later-words.js";
 import { announce } from "../announce.js";
 import { ApiError, call, sentence } from "../api.js";
 import { icon } from "../components/icons.js";
