@@ -114,7 +114,7 @@ let package = Package(
         tests(of: "RouterAPI", ["Sessions", "SessionDoubles", "Identity", "HTTPClient", httpTypes, logging]),
         tests(of: "LocalSessions", ["Sessions", "HTTPClient", logging]),
         tests(of: "KubernetesAPI", ["HTTPClient"]),
-        tests(of: "KubernetesSessions", ["Sessions", "KubernetesAPI", logging]),
+        tests(of: "KubernetesSessions", ["Sessions", "KubernetesAPI", "HTTPClient", logging]),
         tests(of: "MockSessions", ["Sessions", "SessionDoubles"]),
         tests(of: "CloudflareOperator", ["Sessions", "KubernetesAPI", "HTTPClient"]),
         tests(of: "AgentClient", ["Sessions", "SessionDoubles", "HTTPClient", "DemoAgent", "LinuxIO"]),

@@ -25,6 +25,12 @@ enum ObjectNames {
     /// All pods and claims of sessions; hash labels first, for export pods of other tools have them, too.
     static let selector = "\(managerLabel)=\(manager),\(hashLabel)"
 
+    /// A pod that pulls an image.
+    static func pull(_ suffix: String) -> String { "opencode-pull-\(suffix)" }
+    static let pullKind = "image-pull"
+    /// All of those.
+    static let pulls = "\(managerLabel)=\(manager),\(kindLabel)=\(pullKind)"
+
     static func labels(_ id: SessionID) -> JSONValue {
         .strings([hashLabel: id.description, managerLabel: manager])
     }

@@ -99,7 +99,7 @@ enum SessionDerivation {
     /// Whether the agent takes requests.
     ///
     /// A kubelet says it of the container and of the pod; of what says only one of the two, that one counts.
-    private static func isReady(_ pod: Pod) -> Bool {
+    static func isReady(_ pod: Pod) -> Bool {
         if let phase = pod.status?.phase, phase == "Failed" || phase == "Succeeded" { return false }
         let ready = condition("Ready", pod)
         guard let agent = agentStatus(pod) else { return ready?.status == "True" }
@@ -146,10 +146,10 @@ enum SessionDerivation {
 
     /// Why this start is hopeless unless somebody does something; nil while there is hope.
     static func failure(
-        of pod: Pod, claim: PersistentVolumeClaim, warnings: [ClusterWarning]
+        of pod: Pod, claim: PersistentVolumeClaim?, warnings: [ClusterWarning]
     ) -> SessionFailure? {
         if let ended = endedPod(pod) { return ended }
-        if claim.status?.phase == "Lost" { return StartFailure.volumeLost }
+        if claim?.status?.phase == "Lost" { return StartFailure.volumeLost }
         if let scheduled = condition("PodScheduled", pod), scheduled.status == "False",
             scheduled.reason == "Unschedulable"
         {

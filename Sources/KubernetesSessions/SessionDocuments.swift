@@ -66,11 +66,7 @@ enum SessionDocuments {
             "restartPolicy": "Always", "automountServiceAccountToken": false, "enableServiceLinks": false,
             // The agent is told to end before; this is for what does not listen.
             "terminationGracePeriodSeconds": 10,
-            "securityContext": [
-                "runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000, "runAsNonRoot": true,
-                // A large disk is not walked through at every start.
-                "fsGroupChangePolicy": "OnRootMismatch", "seccompProfile": ["type": "RuntimeDefault"],
-            ],
+            "securityContext": podSecurity,
             "initContainers": [initialisation(id, session, settings)], "containers": .array(containers),
             "volumes": [
                 ["name": "home", "persistentVolumeClaim": ["claimName": .string(ObjectNames.claim(id))]],
@@ -88,7 +84,52 @@ enum SessionDocuments {
         ]
     }
 
+    /// The pod that pulls an image and runs its agent for a moment, on a disk that goes with it.
+    static func pull(
+        _ name: String, image: String, password: String, seconds: Int, _ settings: Settings
+    ) -> JSONValue {
+        let environment = [
+            ("HOME", Settings.home), ("SESSION_DIRECTORY", Settings.home), ("OPENCODE_SERVER_PASSWORD", password),
+            ("OPENCODE_DISABLE_AUTOUPDATE", "true"),
+        ]
+        var spec: JSONValue = [
+            "restartPolicy": "Always", "automountServiceAccountToken": false, "enableServiceLinks": false,
+            // The kubelet ends it where no router is left to do that.
+            "terminationGracePeriodSeconds": 0, "activeDeadlineSeconds": .number(seconds),
+            "securityContext": podSecurity,
+            "containers": [
+                [
+                    "name": .string(ContainerName.agent), "image": .string(image), "imagePullPolicy": "Always",
+                    "command": ["/bin/sh", "-c", .string(unexpanded(settings.agentScript)), "session-agent"],
+                    "env": .array((variables(environment).elements ?? []) + [podAddress]),
+                    "ports": [["name": "http", "containerPort": .number(Int(Settings.agentPort))]],
+                    "readinessProbe": readiness(password: password), "resources": resources(settings),
+                    "securityContext": security, "terminationMessagePolicy": "FallbackToLogsOnError",
+                    "volumeMounts": [["name": "home", "mountPath": .string(Settings.home)]],
+                ]
+            ],
+            "volumes": [["name": "home", "emptyDir": [:]]],
+        ]
+        if let secret = settings.imagePullSecret { spec["imagePullSecrets"] = [["name": .string(secret)]] }
+        return [
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": [
+                "name": .string(name),
+                "labels": .strings([
+                    ObjectNames.managerLabel: ObjectNames.manager, ObjectNames.kindLabel: ObjectNames.pullKind,
+                ]),
+            ],
+            "spec": spec,
+        ]
+    }
+
     // MARK: Containers
+
+    private static let podSecurity: JSONValue = [
+        "runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000, "runAsNonRoot": true,
+        // A large disk is not walked through at every start.
+        "fsGroupChangePolicy": "OnRootMismatch", "seccompProfile": ["type": "RuntimeDefault"],
+    ]
 
     /// Pod Security Standard "restricted", on each container by itself.
     private static let security: JSONValue = [
@@ -139,8 +180,7 @@ enum SessionDocuments {
         let own = Set(environment.map(\.0))
         environment = settings.environment.filter { !own.contains($0.name) } + environment
         var list = variables(environment).elements ?? []
-        list.append(["name": "POD_IP", "valueFrom": ["fieldRef": ["fieldPath": "status.podIP"]]])
-        let credentials = Base64.encode("opencode:\(secrets.agent)")
+        list.append(podAddress)
         return [
             "name": .string(ContainerName.agent), "image": .string(settings.image),
             "command": ["/bin/sh", "-c", .string(unexpanded(settings.agentScript)), "session-agent"],
@@ -151,13 +191,7 @@ enum SessionDocuments {
                 secretReference(ObjectNames.userSecret(session.owner)),
             ],
             "ports": [["name": "http", "containerPort": .number(Int(Settings.agentPort))]],
-            "readinessProbe": [
-                "httpGet": [
-                    "path": "/global/health", "port": .number(Int(Settings.agentPort)),
-                    "httpHeaders": [["name": "Authorization", "value": .string("Basic \(credentials)")]],
-                ],
-                "initialDelaySeconds": 1, "periodSeconds": 2, "timeoutSeconds": 3, "failureThreshold": 20,
-            ],
+            "readinessProbe": readiness(password: secrets.agent),
             "resources": resources(settings), "securityContext": security,
             "terminationMessagePolicy": "FallbackToLogsOnError",
             "volumeMounts": [
@@ -166,6 +200,21 @@ enum SessionDocuments {
             ],
         ]
     }
+
+    private static func readiness(password: String) -> JSONValue {
+        let credentials = Base64.encode("opencode:\(password)")
+        return [
+            "httpGet": [
+                "path": "/global/health", "port": .number(Int(Settings.agentPort)),
+                "httpHeaders": [["name": "Authorization", "value": .string("Basic \(credentials)")]],
+            ],
+            "initialDelaySeconds": 1, "periodSeconds": 2, "timeoutSeconds": 3, "failureThreshold": 20,
+        ]
+    }
+
+    private static let podAddress: JSONValue = [
+        "name": "POD_IP", "valueFrom": ["fieldRef": ["fieldPath": "status.podIP"]],
+    ]
 
     private static func chromium(_ image: String) -> JSONValue {
         [

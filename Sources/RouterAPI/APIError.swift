@@ -28,6 +28,9 @@ struct APIError: Error, Sendable {
     /// The same for a session that does not exist and one that is somebody else's.
     static let sessionNotFound = Self(.notFound, "session_not_found", "There is no such session.")
     static let adminOnly = Self(.forbidden, "admin_only", "Only administrators may do this.")
+    static let noAdminKey = Self(
+        .notImplemented, "admin_key_not_set",
+        "This installation has no key for administrators (ADMIN_SECRET), and you are not one of ADMIN_EMAILS.")
     static let notReady = Self(
         .serviceUnavailable, "directory_not_ready", "The list of sessions is still being read. Try again in a moment.",
         headers: [.retryAfter: "2"])

@@ -16,6 +16,7 @@ struct AuditLog: Sendable {
         case portUnshared = "port no longer shared"
         case denied = "access denied"
         case adminRead = "sessions of everybody listed"
+        case imagePulled = "image pulled"
         case secretsChanged = "user secrets changed"
     }
 

@@ -15,7 +15,7 @@ enum Operation: Hashable {
     case listSecrets, replaceSecrets, removeSecrets
     case putSecret(String), removeSecret(String)
     case userRepositories, userBranches
-    case adminSessions
+    case adminSessions, pullImage
 
     /// The operation, or why there is none.
     static func of(_ method: HTTPRequest.Method, path: String) throws(APIError) -> Operation {
@@ -44,6 +44,7 @@ enum Operation: Hashable {
         case ["user", "repos"]: return [(.get, .userRepositories)]
         case ["user", "repos", "branches"]: return [(.get, .userBranches)]
         case ["admin", "sessions"]: return [(.get, .adminSessions)]
+        case ["admin", "pull-image"]: return [(.post, .pullImage)]
         default: break
         }
         if rest.count == 3, rest[0] == "user", rest[1] == "secret" {

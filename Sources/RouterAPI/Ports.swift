@@ -1,3 +1,5 @@
+package import Sessions
+
 /// Asks a remote repository for its branches; filled by git's smart HTTP, connected by the executable.
 package protocol BranchSource: Sendable {
     /// The branches of an address that ``RepositoryURLPolicy`` accepted.
@@ -62,4 +64,12 @@ package protocol UserSecretStore: Sendable {
     func put(_ value: String, as name: String, of email: String) async throws
     /// Removes one; nothing happens if there is none.
     func remove(_ name: String, of email: String) async throws
+}
+
+/// Brings images to the cluster's nodes before sessions need them.
+package protocol ImagePuller: Sendable {
+    /// Returns once the image was there and ran; within minutes.
+    func pull(_ image: String) async throws(SessionFailure)
+    /// The image that new sessions run, whatever is pulled.
+    var sessionImage: String { get }
 }

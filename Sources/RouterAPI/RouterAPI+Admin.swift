@@ -35,4 +35,37 @@ extension RouterAPI {
                 "stale": .bool(!snapshot.inSync), "staleReason": JSON(snapshot.staleReason),
             ], request)
     }
+
+    private struct PullBody: Decodable {
+        var image: String
+        var updateConfig: Bool?
+    }
+
+    /// Answers in the original's shape, `status` and `message`, when the image was ready or could not be.
+    func pullImage(_ request: APIRequest) async throws(APIError) -> APIResponse {
+        guard let images else { throw .notSupported("pulling images: its sessions do not run in a cluster") }
+        let body = try request.decodeBody(as: PullBody.self)
+        guard (1...512).contains(body.image.utf8.count), body.image.utf8.allSatisfy({ (0x21...0x7e).contains($0) })
+        else {
+            throw .badRequest(
+                "invalid_image", "\"image\" must be the name of an image, such as registry.example.com/a:1.")
+        }
+        do throws(SessionFailure) {
+            try await images.pull(body.image)
+        } catch {
+            audit.record(.imagePulled, request, ["image": body.image, "failed": error.code])
+            return .json(
+                [
+                    "status": "failed", "message": .string(error.message), "error": .string(error.message),
+                    "code": .string(error.code), "hint": .string(error.hint), "log": JSON(error.log),
+                ], status: .internalServerError)
+        }
+        audit.record(.imagePulled, request, ["image": body.image])
+        var message = "The image \(body.image) was pulled, and its agent got ready."
+        if body.updateConfig == true, body.image != images.sessionImage {
+            // One replica's memory would forget it, and the others never know.
+            message += " New sessions still run \(images.sessionImage): set OPENCODE_IMAGE to change that."
+        }
+        return .json(["status": "success", "message": .string(message)])
+    }
 }

@@ -16,6 +16,7 @@ package struct RouterAPI: Sendable {
     let catalogue: (any RepositoryCatalogue)?
     let secrets: (any UserSecretStore)?
     let messages: MessageBoard?
+    let images: (any ImagePuller)?
     let now: @Sendable () -> Timestamp
     let logger: Logger
     let audit: AuditLog
@@ -36,6 +37,7 @@ package struct RouterAPI: Sendable {
     ///   - catalogue: lists the caller's repositories; nil: not offered.
     ///   - messages: what is said in sessions; nil: not offered.
     ///   - secrets: keeps users' environment variables; nil: not offered.
+    ///   - images: pulls images ahead; nil: not offered.
     ///   - now: the time of day.
     ///   - logger: for failures of our own.
     ///   - audit: for the audit lines.
@@ -43,6 +45,7 @@ package struct RouterAPI: Sendable {
         settings: APISettings, directory: SessionDirectory, runtime: any SessionRuntime,
         branches: (any BranchSource)? = nil, catalogue: (any RepositoryCatalogue)? = nil,
         secrets: (any UserSecretStore)? = nil, messages: MessageBoard? = nil,
+        images: (any ImagePuller)? = nil,
         now: @escaping @Sendable () -> Timestamp = { .now() },
         logger: Logger = Logger(label: "api"), audit: Logger = Logger(label: "audit")
     ) {
@@ -53,6 +56,7 @@ package struct RouterAPI: Sendable {
         self.catalogue = catalogue
         self.secrets = secrets
         self.messages = messages
+        self.images = images
         self.now = now
         self.logger = logger
         self.audit = AuditLog(logger: audit)
@@ -93,6 +97,7 @@ package struct RouterAPI: Sendable {
         if request.caller == nil, !strangers.admits(request.peer, at: uptime) { throw .tooManyRequests }
         switch operation {
         case .adminSessions where isAdmin(request): return try listEverything(request)
+        case .pullImage where isAdmin(request): return try await pullImage(request)
         case .sessionPorts(let id) where request.caller == nil: return try sessionPorts(id, request)
         default: break
         }
@@ -125,9 +130,9 @@ package struct RouterAPI: Sendable {
         case .removeSecret(let name): return try await removeSecret(name, request, caller)
         case .userRepositories: return try await userRepositories(request)
         case .userBranches: return try await userBranches(request)
-        case .adminSessions:
+        case .adminSessions, .pullImage:
             audit.record(.denied, request, ["why": "not an administrator"])
-            throw .adminOnly
+            throw operation == .pullImage && adminKey.value == nil ? .noAdminKey : .adminOnly
         }
     }
 

@@ -42,6 +42,9 @@ ROWS = [
     ("GET", "/user/repos/branches?repo=o/r", None, {}, 401, {"error", "code"}, 401),
     ("GET", "/admin/sessions", None, KEY, 200, {"sessions"}, 200),
     ("GET", "/admin/sessions", None, {"X-Admin-Secret": "wrong"}, 403, {"error", "code"}, 403),
+    # What it answers where sessions are pods: Tests/Kubernetes/test_pull_image.py.
+    ("POST", "/admin/pull-image", {"image": "a:1"}, KEY, 501, {"error", "code"}, 501),
+    ("POST", "/admin/pull-image", {"image": "a:1"}, {"X-Admin-Secret": "wrong"}, 403, {"error", "code"}, 403),
 ]
 
 

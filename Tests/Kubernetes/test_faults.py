@@ -6,14 +6,7 @@ import time
 import pytest
 
 from fake_cluster import Cluster
-
-
-def eventually(check, seconds=20):
-    end = time.monotonic() + seconds
-    while not (found := check()):
-        assert time.monotonic() < end, "it never came to pass"
-        time.sleep(0.05)
-    return found
+from harness.waiting import eventually
 
 
 @pytest.fixture(scope="module")

@@ -8,14 +8,7 @@ import pytest
 
 from harness.http1 import EventStream
 from harness.repositories import git
-
-
-def eventually(check, seconds=15):
-    end = time.monotonic() + seconds
-    while not (found := check()):
-        assert time.monotonic() < end, "it never came to pass"
-        time.sleep(0.05)
-    return found
+from harness.waiting import eventually
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from harness.http1 import Connection, EventStream
+from harness.waiting import eventually
 
 USERS, EACH, POLLERS = 100, 10, 200
 SECRET = "0123456789abcdef0123"
@@ -39,6 +40,8 @@ def crowd(start_in, make_cluster):
                 "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "2Gi"}}},
                 "status": {"phase": "Bound"}}, "ADDED")
     router = start_in(cluster, DEV_EMAIL=None, AUTH_SECRET=SECRET)
+    # The replica that sweeps looks around once when it begins.
+    eventually(lambda: cluster.requests.count(("list", "pods", None)) == 2)
     yield cluster, router
     router.stop()
 

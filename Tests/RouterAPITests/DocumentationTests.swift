@@ -64,7 +64,7 @@ struct DocumentationTests {
                 .sessionEvents, .sessionLog, .stopSession, .resumeSession, .keepAlive, .setIdleTimeout, .attachInfo,
                 .rotateAttachPassword, .version, .me, .listSecrets, .replaceSecrets, .removeSecrets, .putSecret,
                 .removeSecret, .userRepositories, .userBranches, .adminSessions, .sessionPorts, .setPort, .resetPort,
-                .progressStream:
+                .progressStream, .pullImage:
                 documented.contains(operation)
             }
         }
@@ -74,6 +74,7 @@ struct DocumentationTests {
             .setIdleTimeout(id), .attachInfo(id), .rotateAttachPassword(id), .version, .me, .listSecrets,
             .replaceSecrets, .removeSecrets, .putSecret("A"), .removeSecret("A"), .userRepositories, .userBranches,
             .adminSessions, .progressStream(id), .sessionPorts(id), .setPort(id, "5173"), .resetPort(id, "5173"),
+            .pullImage,
         ]
         for operation in all { #expect(listed(operation), "\(operation)") }
         #expect(documented.count == all.count)

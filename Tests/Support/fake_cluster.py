@@ -742,7 +742,7 @@ class Kubelet:
         value = self.cluster.store.get("pods", pod)
         if not value:
             raise Refused(404, "NotFound", f'pods "{pod}" not found')
-        known = [each["name"] for each in value["spec"]["initContainers"] + value["spec"]["containers"]]
+        known = [each["name"] for each in value["spec"].get("initContainers", []) + value["spec"]["containers"]]
         if container not in known:
             raise Refused(400, "BadRequest", f"container {container} is not valid for pod {pod}")
         path = self.logs.get((pod, container))
@@ -765,10 +765,15 @@ class Kubelet:
 
     def run_for_real(self, pod):
         status, spec = self.cluster.status, pod["spec"]
-        initial, agent = spec["initContainers"][0], spec["containers"][0]
+        initial, agent = next(iter(spec.get("initContainers", [])), None), spec["containers"][0]
         address = self.free_address()
-        home = self.volume(spec["volumes"][0]["persistentVolumeClaim"]["claimName"])
-        self.cluster.bind(spec["volumes"][0]["persistentVolumeClaim"]["claimName"])
+        disk = spec["volumes"][0]
+        if "emptyDir" in disk:
+            home = self.cluster.folder / "scratch" / pod["metadata"]["uid"]
+            home.mkdir(parents=True)
+        else:
+            home = self.volume(disk["persistentVolumeClaim"]["claimName"])
+            self.cluster.bind(disk["persistentVolumeClaim"]["claimName"])
         scheduled = self.condition("PodScheduled", "True")
         unready = self.condition("Ready", "False", reason="ContainersNotReady")
 
@@ -778,11 +783,11 @@ class Kubelet:
 
         waiting = {"waiting": {"reason": "PodInitializing"}}
         others = [container(other, waiting) for other in spec["containers"]]
-        status(pod, conditions=[scheduled, unready], startTime=now(),
-               initContainerStatuses=[container(initial, {"waiting": {"reason": "ContainerCreating"}})],
-               containerStatuses=others)
+        status(pod, podIP=address, conditions=[scheduled, unready], startTime=now(), containerStatuses=others)
+        if initial:
+            status(pod, initContainerStatuses=[container(initial, {"waiting": {"reason": "ContainerCreating"}})])
         restarts, last = 0, {}
-        while True:
+        while initial:
             process, log = self.launch(pod, initial, address, home)
             status(pod, podIP=address, initContainerStatuses=[container(
                 initial, {"running": {"startedAt": now()}}, restartCount=restarts, lastState=last)])
@@ -800,8 +805,8 @@ class Kubelet:
             present = self.cluster.store.get("pods", pod["metadata"]["name"])
             if not present or present["metadata"].get("deletionTimestamp"):
                 return
-        done = container(initial, {"terminated": ended}, ready=True)
-        status(pod, initContainerStatuses=[done])
+        if initial:
+            status(pod, initContainerStatuses=[container(initial, {"terminated": ended}, ready=True)])
         process, log = self.launch(pod, agent, address, home)
         running = {"running": {"startedAt": now()}}
         status(pod, phase="Running", containerStatuses=[container(agent, running)] + others[1:])

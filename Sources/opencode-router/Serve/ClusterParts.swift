@@ -47,6 +47,9 @@ extension Server {
             agentDirectory: { _ in KubernetesSessionSettings.repositoryFolder }, messages: runtime,
             shutdown: { await runtime.shutDown() })
         parts.secrets = ClusterSecretStore(secrets: UserSecrets(cluster))
+        let pulls = ImagePulls(cluster, settings: sessions, logger: logger)
+        parts.images = ClusterImages(pulls: pulls, sessionImage: given.image)
+        parts.tidy = { await pulls.sweep() }
         let leadership = Leadership(cluster, name: "opencode-router-sweeper", identity: Self.replicaName) { report in
             switch report {
             case .gained: logger.info("this replica sweeps")
@@ -112,6 +115,14 @@ extension Server {
             do { try await Task.sleep(for: .seconds(30)) } catch { return }
         }
     }
+}
+
+/// Images for the API.
+struct ClusterImages: ImagePuller {
+    let pulls: ImagePulls
+    let sessionImage: String
+
+    func pull(_ image: String) async throws(SessionFailure) { try await pulls.pull(image) }
 }
 
 /// Users' variables for the API, in Secrets.

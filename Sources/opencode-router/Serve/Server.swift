@@ -100,7 +100,7 @@ enum Server {
         let api = RouterAPI(
             settings: apiSettings(settings, boundPort: port, attachPort: attachPort, parts), directory: parts.directory,
             runtime: parts.runtime, branches: parts.branches, catalogue: parts.catalogue, secrets: parts.secrets,
-            messages: messages)
+            messages: messages, images: parts.images)
         control.connect(api: api)
         let sweeper = IdleSweeper(
             directory: parts.directory, runtime: parts.runtime, settings: idleSettings(settings.sessions),
@@ -149,7 +149,8 @@ enum Server {
                     service: LoopService("sweep, first prompts and titles") {
                         await alone(
                             parts.exclusively, registry,
-                            [{ await sweeper.run() }, { await courier.run() }, { await titles.run() }])
+                            [{ await sweeper.run() }, { await courier.run() }, { await titles.run() }]
+                                + (parts.tidy.map { [$0] } ?? []))
                     }),
                 .init(
                     service: LoopService("take over") {

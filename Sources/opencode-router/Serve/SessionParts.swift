@@ -23,6 +23,10 @@ struct SessionParts: Sendable {
     var secrets: (any UserSecretStore)?
     /// Keeps what is said in sessions.
     var messages: (any MessageStore)?
+    /// Pulls images ahead; nil where there is nobody to pull them.
+    var images: (any ImagePuller)?
+    /// Removes what replicas that died left behind; on one replica at a time.
+    var tidy: (@Sendable () async -> Void)?
     /// Ends what the runtime started.
     var shutdown: @Sendable () async -> Void
     /// Runs work on one replica at a time; set where there may be others.
