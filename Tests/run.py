@@ -18,7 +18,7 @@ LOGS = ROOT / ".build" / "test-logs"
 BACKTRACE = {"SWIFT_BACKTRACE": "enable=yes,threads=crashed,limit=30,images=none,registers=none,color=no"}
 # Tests with deadlines of their own starve when hundreds run at once on two cores.
 WIDTH = {"SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH": "8"}
-PYTEST = [sys.executable, "-m", "pytest", "-q"]
+PYTEST = [sys.executable, "-m", "pytest", "-q", "--durations=15"]
 RELEASE = ["swift", "build", "-c", "release", "--static-swift-stdlib"]
 # Parts in which threads or raw memory meet.
 SANITIZED = "LinuxIO|Telemetry|Observability|HTTPWire|DataPlane|TLS|HTTPClient|Assets"
@@ -104,7 +104,8 @@ STAGES = [
     # The image's final stage around that binary, on a Debian made here.
     Stage("image", PYTEST + ["Tests/Image"], pytest, limit=900),
     Stage("deployment", PYTEST + ["Tests/Deployment", "Tests/Documentation"], pytest),
-    Stage("end-to-end", PYTEST + ["Tests/EndToEnd"], pytest, limit=1800),
+    # They wait more than they compute: two files at a time.
+    Stage("end-to-end", PYTEST + ["-n", "2", "--dist", "loadfile", "Tests/EndToEnd"], pytest, limit=1800),
     # Half an hour of this is `make soak`.
     Stage("soak", [sys.executable, "Tests/Soak/soak.py", "--seconds", "40"], limit=300),
     # Sessions as pods, against a double of the API server that runs them.

@@ -23,6 +23,13 @@ httpwire() {
         -emit-module-path "$scratch/HTTPWire.swiftmodule" "$sources"/HTTPWire/*.swift -o "$scratch/HTTPWire.o"
 }
 
+# Several targets: as many at a time as there are cores, each by a call of this script.
+if [ $# -gt 1 ]; then
+    httpwire
+    printf '%s\n' "$@" | FUZZ_SCRATCH=$scratch xargs -n 1 -P "$(nproc)" "$0" "$seconds"
+    exit
+fi
+
 for target in "$@"; do
     case $target in
         RequestHead) corpus=request-head ;;
