@@ -9,7 +9,9 @@
 #   SESSION_SOURCE_BRANCH  where that branch begins if the remote does not have it
 #   SESSION_USER_EMAIL     the author of commits
 #   GIT_ALLOW_PROTOCOL     the protocols git may use, separated by colons
-#   GITHUB_TOKEN           optional; shown to github.com over https only
+#   SESSION_CREDENTIAL_HELPER  the text of git-credential.sh, by which git gets the owner's token
+#   SESSION_TOKEN_HOSTS    the servers that it belongs to, as user@host, separated by spaces
+#   OPENCODE_*             what that script needs
 #
 # Exit codes: 10 clone failed, 11 branch missing, 12 wrong input, 13 the folder cannot be used.
 set -eu
@@ -51,16 +53,36 @@ case $repository in
     -*) fail 12 "a repository must not begin with a hyphen" ;;
 esac
 
-# Who commits, and how github.com learns who we are: written once, so that what a user changes stays.
+# Who commits: written once, so that what a user changes stays.
 configure() {
     git config --global --get "$1" >/dev/null 2>&1 || git config --global "$1" "$2"
 }
 configure user.email "$email"
 configure user.name "${email%%@*}"
-# The helper reads the token when git asks; it is in no file. The expansion is meant for later.
-# shellcheck disable=SC2016
-configure credential.https://github.com.helper \
-    '!f() { test "$1" = get && test -n "${GITHUB_TOKEN:-}" && printf "username=x-access-token\npassword=%s\n" "$GITHUB_TOKEN"; }; f'
+
+# How the servers that tokens belong to learn who we are. The script is on the disk, a token never is.
+if [ -n "${SESSION_CREDENTIAL_HELPER:-}" ]; then
+    helper=.local/share/opencode-router/git-credential.sh
+    mkdir -p "$HOME/${helper%/*}"
+    printf '%s' "$SESSION_CREDENTIAL_HELPER" >"$HOME/$helper.new"
+    mv -- "$HOME/$helper.new" "$HOME/$helper"
+    for entry in ${SESSION_TOKEN_HOSTS:-}; do
+        key=credential.https://${entry#*@}.helper
+        case $(git config --global --get-all "$key" || true) in
+            '' | *"/$helper"* | *GITHUB_TOKEN*)
+                # Nothing yet, or what this script wrote, now or in its earlier form. The empty one keeps helpers for all
+                # servers out, of which some would write a token down that is no good tomorrow.
+                git config --global --unset-all "$key" || true
+                git config --global --add "$key" ''
+                git config --global --add "$key" "!sh \"\$HOME/$helper\" ${entry%@*} ${entry#*@}"
+                ;;
+        esac
+    done
+    # The original router wrote the token down; it has expired, and is nothing to leave lying about.
+    if [ -f "$HOME/.git-credentials" ]; then
+        sed -i '\|^https://oauth2:[^@]*@github\.com$|d' "$HOME/.git-credentials"
+    fi
+fi
 
 in_work() { git -C "$work" "$@"; }
 has() { in_work rev-parse --verify --quiet "$1^{commit}" >/dev/null; }

@@ -69,6 +69,8 @@ package protocol ControlPlane: Sendable {
     /// Somebody who may opened a sleeping session: start it for its owner. Called for every such request; must be
     /// idempotent. `sign` says what they did: `visit` or `attach`.
     func wake(session id: UInt64, for email: String, by sign: StaticString, requestID: String)
+    /// A running session's owner uses it, once a minute: with these of the request's fields that an ingress sets.
+    func used(session id: UInt64, by email: String, fields: [(name: String, value: String)], requestID: String)
     /// An identity that this process may not have met before asks for something; for the audit log. May be told twice.
     func met(email: String, peer: String, requestID: String)
     /// Somebody was refused; for the audit log.

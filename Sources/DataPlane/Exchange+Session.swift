@@ -41,7 +41,10 @@ extension Exchange {
             }
         }
         let target = port.map(agent.atPort) ?? agent
-        session.activity.touch(at: Int64(worker.executor.now.milliseconds))
+        let now = Int64(worker.executor.now.milliseconds)
+        if session.activity.touch(at: now), connection.grant == nil, session.activity.isTokenDue(at: now) {
+            tellToken(session, who, on: connection)
+        }
         self.session = session
         let isWritten =
             if isEditor {
@@ -110,6 +113,18 @@ extension Exchange {
     func serveEditor(of session: SessionRoute, _ who: Identification, on connection: Connection) async -> Ending {
         guard let port = session.editorPort else { return await refuse(.noEditor, on: connection, isAPI: false) }
         return await serveSession(session, port: port, isEditor: true, who, on: connection)
+    }
+
+    /// Hands on the git token that an owner's request carries: the session may run for longer than the one it has is good.
+    private func tellToken(_ session: SessionRoute, _ who: Identification, on connection: Connection) {
+        let bytes = connection.input!.bytes
+        var tokens: [(name: String, value: String)] = []
+        for field in request.fields where field.known == .xAuthRequest || field.known == .xForwarded {
+            let name = String(decoding: field.name.bytes(in: bytes), as: UTF8.self)
+            tokens.append((name, String(decoding: field.value.bytes(in: bytes), as: UTF8.self)))
+        }
+        guard !tokens.isEmpty, let email = worker.gatekeeper.email(who, in: bytes) else { return }
+        worker.control.used(session: session.id, by: email, fields: tokens, requestID: requestID.text)
     }
 
     /// The holder of the session's password wakes it; a stream of events that only comes back by itself does not, or a

@@ -1,3 +1,5 @@
+package import Sessions
+
 /// What sessions as pods are made of.
 package struct KubernetesSessionSettings: Sendable {
     /// Image of the init and agent containers.
@@ -29,6 +31,10 @@ package struct KubernetesSessionSettings: Sendable {
     package var environment: [(name: String, value: String)] = []
     /// Protocols that git may use.
     package var gitProtocols: [String]
+    /// The servers that the owners' tokens belong to.
+    package var tokenHosts = TokenHosts.github
+    /// The text of `git-credential.sh`, which git runs in a pod.
+    package var credentialScript = ""
     /// The texts of `session-init.sh` and `session-agent.sh`.
     package var initScript: String
     package var agentScript: String

@@ -173,6 +173,23 @@ extension KubernetesSessions {
         }
     }
 
+    package func setGitToken(_ token: String, of id: SessionID) async throws(SessionRuntimeError) {
+        // In turn: a session that is being deleted must not leave its owner's token behind.
+        try await inTurn(id) { () async throws(SessionRuntimeError) in
+            guard let claim = await self.claims[id], claim.metadata.deletionTimestamp == nil,
+                await self.pods[id] != nil
+            else { return }
+            try await self.storeToken(token, of: id)
+        }
+    }
+
+    package func gitToken(of id: SessionID) async throws(SessionRuntimeError) -> String? {
+        let secret = try await ask { () async throws(KubernetesError) in
+            try await self.client.find(Secret.self, ObjectNames.gitSecret(id))
+        }
+        return secret?.data?[SessionDocuments.tokenKey].flatMap(Base64.decode)
+    }
+
     package func setPortRule(
         _ rule: PortRule?, for port: UInt16, of id: SessionID
     ) async throws(SessionRuntimeError) {
@@ -305,7 +322,7 @@ extension KubernetesSessions {
             }
             _ = try await ask { () async throws(KubernetesError) in
                 try await self.client.patch(
-                    Secret.self, ObjectNames.gitSecret(id), ["stringData": ["GITHUB_TOKEN": .string(token)]])
+                    Secret.self, ObjectNames.gitSecret(id), ["stringData": [SessionDocuments.tokenKey: .string(token)]])
             }
         }
     }

@@ -32,12 +32,15 @@ enum SessionDocuments {
         ]
     }
 
+    /// Under which name the original keeps a token, whose ever it is.
+    static let tokenKey = "GITHUB_TOKEN"
+
     /// The secret with the owner's token for the repository's host.
     static func gitSecret(_ id: SessionID, token: String) -> JSONValue {
         [
             "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
             "metadata": ["name": .string(ObjectNames.gitSecret(id)), "labels": ObjectNames.labels(id)],
-            "stringData": ["GITHUB_TOKEN": .string(token)],
+            "stringData": [tokenKey: .string(token)],
         ]
     }
 
@@ -67,7 +70,7 @@ enum SessionDocuments {
             // The agent is told to end before; this is for what does not listen.
             "terminationGracePeriodSeconds": 10,
             "securityContext": podSecurity,
-            "initContainers": [initialisation(id, session, settings)], "containers": .array(containers),
+            "initContainers": [initialisation(id, session, secrets, settings)], "containers": .array(containers),
             "volumes": [
                 ["name": "home", "persistentVolumeClaim": ["claimName": .string(ObjectNames.claim(id))]],
                 ["name": "config", "configMap": ["name": .string(settings.configMap), "optional": true]],
@@ -137,7 +140,9 @@ enum SessionDocuments {
         "runAsGroup": 1000, "capabilities": ["drop": ["ALL"]], "seccompProfile": ["type": "RuntimeDefault"],
     ]
 
-    private static func initialisation(_ id: SessionID, _ session: Session, _ settings: Settings) -> JSONValue {
+    private static func initialisation(
+        _ id: SessionID, _ session: Session, _ secrets: PodSecrets, _ settings: Settings
+    ) -> JSONValue {
         var environment = [
             ("HOME", Settings.home), ("SESSION_HOME", Settings.home),
             ("SESSION_DIRECTORY", Settings.repositoryFolder),
@@ -145,12 +150,19 @@ enum SessionDocuments {
             ("SESSION_SOURCE_BRANCH", session.sourceBranch), ("SESSION_USER_EMAIL", session.owner),
             ("GIT_ALLOW_PROTOCOL", settings.gitProtocols.joined(separator: ":")),
         ]
-        environment.append(("OPENCODE_SESSION_HASH", id.description))
+        environment += [
+            ("SESSION_CREDENTIAL_HELPER", settings.credentialScript),
+            (
+                "SESSION_TOKEN_HOSTS",
+                settings.tokenHosts.entries.map { "\($0.user)@\($0.host)" }.joined(separator: " ")
+            ),
+            ("OPENCODE_SESSION_HASH", id.description), ("OPENCODE_POD_SECRET", secrets.callback),
+        ]
+        if let url = settings.routerURL { environment.append(("OPENCODE_ROUTER_URL", url)) }
         return [
             "name": .string(ContainerName.initialisation), "image": .string(settings.image),
             "command": ["/bin/sh", "-c", .string(unexpanded(settings.initScript)), "session-init"],
-            "env": variables(environment),
-            "envFrom": [secretReference(ObjectNames.gitSecret(id))],
+            "env": .array((variables(environment).elements ?? []) + [startToken(id)]),
             "resources": resources(settings), "securityContext": security,
             "terminationMessagePolicy": "FallbackToLogsOnError",
             "volumeMounts": [["name": "home", "mountPath": .string(Settings.home)]],
@@ -181,6 +193,7 @@ enum SessionDocuments {
         environment = settings.environment.filter { !own.contains($0.name) } + environment
         var list = variables(environment).elements ?? []
         list.append(podAddress)
+        list.append(startToken(id))
         return [
             "name": .string(ContainerName.agent), "image": .string(settings.image),
             "command": ["/bin/sh", "-c", .string(unexpanded(settings.agentScript)), "session-agent"],
@@ -249,6 +262,18 @@ enum SessionDocuments {
 
     private static func variables(_ list: [(String, String)]) -> JSONValue {
         .array(list.map { ["name": .string($0.0), "value": .string(unexpanded($0.1))] })
+    }
+
+    /// The owner's token as it was when the pod began, for a git that cannot reach the router.
+    private static func startToken(_ id: SessionID) -> JSONValue {
+        [
+            "name": "OPENCODE_GIT_TOKEN",
+            "valueFrom": [
+                "secretKeyRef": [
+                    "name": .string(ObjectNames.gitSecret(id)), "key": .string(tokenKey), "optional": true,
+                ]
+            ],
+        ]
     }
 
     private static func secretReference(_ name: String) -> JSONValue {

@@ -36,7 +36,7 @@ struct ChildEnvironment: Sendable {
 
     /// The agent's environment: what is passed on, what is set by the settings, and what names the session.
     func agent(
-        session: SessionRecord, run: String, password: String, podSecret: String, git: GitAccess?,
+        session: SessionRecord, run: String, password: String, podSecret: String, token: String?,
         secrets: [String: String]
     ) -> [String: String] {
         var result = settings.environment.filter { isPassed($0.key) }
@@ -51,7 +51,30 @@ struct ChildEnvironment: Sendable {
         result["OPENCODE_DISABLE_AUTOUPDATE"] = "1"
         result[Self.runName] = run
         result[instanceMark.name] = instanceMark.value
-        if let git { result.merge(git.environment) { _, new in new } }
+        if let token { result.merge(ownerGit(token, hasOwn: secrets["GITHUB_TOKEN"] != nil)) { _, new in new } }
+        return result
+    }
+
+    /// How the agent's git gets the owner's token: by asking the router whenever a server wants one.
+    ///
+    /// In place of what this account has for those servers: a session's pushes are its owner's, not the gateway's.
+    private func ownerGit(_ token: String, hasOwn: Bool) -> [String: String] {
+        guard let helper = settings.credentialHelper else { return [:] }
+        let script = "'\(helper.replacing("'", with: "'\\''"))'"
+        var configuration: [(String, String)] = []
+        for entry in settings.tokenHosts.entries {
+            configuration.append(("credential.\(entry.origin).helper", ""))
+            configuration.append(("credential.\(entry.origin).helper", "!sh \(script) \(entry.user) \(entry.host)"))
+        }
+        var result = ["OPENCODE_GIT_TOKEN": token, "GIT_CONFIG_COUNT": "\(configuration.count)"]
+        for (index, (key, value)) in configuration.enumerated() {
+            result["GIT_CONFIG_KEY_\(index)"] = key
+            result["GIT_CONFIG_VALUE_\(index)"] = value
+        }
+        // For GitHub's own tools; a token that the user has set is stronger.
+        if !hasOwn, settings.tokenHosts.user(scheme: "https", host: "github.com") != nil {
+            result["GITHUB_TOKEN"] = token
+        }
         return result
     }
 
@@ -82,35 +105,4 @@ struct ChildEnvironment: Sendable {
 
     /// The protocols that a setting can allow; `ext` runs commands and is none of them.
     private static let gitProtocols: Set<String> = ["https", "http", "file", "ssh", "git"]
-}
-
-/// The owner's token for one host, in the form that git takes without it ever being an argument, a URL or a file.
-///
-/// A credential helper in the environment's configuration answers for this origin only, so a redirect or a submodule
-/// elsewhere is never given the token; git asks it after the server's 401.
-struct GitAccess: Sendable {
-    /// What git is to find in its environment.
-    let environment: [String: String]
-    /// The token itself, to be taken out of everything that is logged.
-    let token: String
-
-    /// Access to this repository's host; nil where no token is of use.
-    init?(token: String?, to url: RepositoryURL?) {
-        guard let token, !token.isEmpty, let url, url.scheme == "https" || url.scheme == "http" else { return nil }
-        // A line break would end the helper's answer early; such a token is none.
-        guard token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { return nil }
-        let origin = "\(url.scheme)://\(url.host)\(url.port.map { ":\($0)" } ?? "")"
-        // GitHub, GitLab and Gitea all take a token as the password of a user of any name; this one is GitHub's.
-        let helper =
-            "!f() { test \"$1\" = get && echo username=x-access-token && echo \"password=$OPENCODE_GIT_TOKEN\"; }; f"
-        var environment = [
-            "OPENCODE_GIT_TOKEN": token,
-            "GIT_CONFIG_COUNT": "1",
-            "GIT_CONFIG_KEY_0": "credential.\(origin).helper",
-            "GIT_CONFIG_VALUE_0": helper,
-        ]
-        if url.host == "github.com" { environment["GITHUB_TOKEN"] = token }
-        self.environment = environment
-        self.token = token
-    }
 }

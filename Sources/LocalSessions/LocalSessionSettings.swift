@@ -12,6 +12,10 @@ package struct LocalSessionSettings: Sendable {
     package var repositories = RepositoryURLPolicy()
     /// Whether a repository's host may have a private, loopback or link-local address.
     package var allowsPrivateRepositoryAddresses = false
+    /// The servers that the owners' tokens belong to (GIT_TOKEN_HOSTS).
+    package var tokenHosts = TokenHosts.github
+    /// The script that an agent's git asks for the owner's token; nil where there is none.
+    package var credentialHelper: String?
     /// This process's environment, from which what the agent and git may see is chosen.
     package var environment: [String: String]
     /// Names of further variables that the agent may see, besides those it always may.

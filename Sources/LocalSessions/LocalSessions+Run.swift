@@ -28,7 +28,7 @@ extension LocalSessions {
                 _ = await family.killAll()
                 return nil
             }
-            return try await runAgent(id, entry.record, run: run, access: access, until: request)
+            return try await runAgent(id, entry.record, run: run, until: request)
         } catch {
             // Nothing that was started for this run may outlive it.
             if await !family.killAll() {
@@ -63,7 +63,8 @@ extension LocalSessions {
 
     private func repositoryAccess(_ entry: Entry) throws(SessionFailure) -> GitAccess? {
         guard let address = entry.record.repositoryURL else { return nil }
-        return GitAccess(token: entry.gitToken, to: try RemoteListing.check(address, settings.repositories))
+        return GitAccess(
+            token: entry.gitToken, to: try RemoteListing.check(address, settings.repositories), hosts: settings.tokenHosts)
     }
 
     /// Makes the session's folder; false if the session was stopped meanwhile.
@@ -154,7 +155,7 @@ extension LocalSessions {
 
     /// Starts the agent and watches it; returns why it ended, nil if it was asked to.
     private func runAgent(
-        _ id: SessionID, _ record: SessionRecord, run: String, access: GitAccess?, until request: OneShot<Void>
+        _ id: SessionID, _ record: SessionRecord, run: String, until request: OneShot<Void>
     ) async throws(SessionFailure) -> SessionFailure? {
         // Between our look for a free port and the agent's bind somebody else may take it; then another is tried.
         for attempt in 1... {
@@ -169,7 +170,7 @@ extension LocalSessions {
             defer { portsInUse.remove(port) }
             let endpoint = SessionEndpoint(
                 incarnation: run, address: "127.0.0.1", port: port, password: RandomHex.make(bytes: 16))
-            let process = try await startAgent(id, record, endpoint, access)
+            let process = try await startAgent(id, record, endpoint)
             let family = ProcessFamily(mark: "\(ChildEnvironment.runName)=\(run)", leader: process.identity)
             note(process.identity, of: id)
             let outcome = await watch(id, process, endpoint, until: request)
@@ -221,12 +222,12 @@ extension LocalSessions {
     }
 
     private func startAgent(
-        _ id: SessionID, _ record: SessionRecord, _ endpoint: SessionEndpoint, _ access: GitAccess?
+        _ id: SessionID, _ record: SessionRecord, _ endpoint: SessionEndpoint
     ) async throws(SessionFailure) -> RunningProgram {
         let folder = folder(id)
         let variables = environment.agent(
             session: record, run: endpoint.incarnation, password: endpoint.password ?? "",
-            podSecret: entries[id]?.podSecret ?? "", git: access, secrets: await secrets.values(of: record.email))
+            podSecret: entries[id]?.podSecret ?? "", token: entries[id]?.gitToken, secrets: await secrets.values(of: record.email))
         let words = AgentCommand.fill(settings.agentCommand, port: endpoint.port, directory: folder.repository)
         guard let program = words.first,
             let path = AgentCommand.find(program, in: variables["PATH"] ?? "/usr/local/bin:/usr/bin:/bin")

@@ -427,6 +427,13 @@ package actor LocalSessions: SessionRuntime {
         publish(id)
     }
 
+    package func setGitToken(_ token: String, of id: SessionID) async throws(SessionRuntimeError) {
+        guard let entry = entries[id], entry.wanted == .running else { return }
+        entries[id]?.gitToken = token
+    }
+
+    package func gitToken(of id: SessionID) async throws(SessionRuntimeError) -> String? { entries[id]?.gitToken }
+
     package func setPortRule(
         _ rule: PortRule?, for port: UInt16, of id: SessionID
     ) async throws(SessionRuntimeError) {

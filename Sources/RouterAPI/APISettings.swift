@@ -33,6 +33,8 @@ package struct APISettings: Sendable {
     package var agentDirectory: @Sendable (Session) -> String?
     /// The agents' API where a session does not say which (OPENCODE_API).
     package var agentGeneration = AgentGeneration.v1
+    /// The servers that the users' tokens belong to (GIT_TOKEN_HOSTS).
+    package var tokenHosts = TokenHosts.github
 
     package init(
         version: String, scheme: String, domain: String, routeSuffix: String = "", attachPrefix: String = "attach-",

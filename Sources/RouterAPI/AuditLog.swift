@@ -14,6 +14,8 @@ struct AuditLog: Sendable {
         case attachRotated = "attach password changed"
         case portShared = "port shared"
         case portUnshared = "port no longer shared"
+        case tokenGiven = "git token given to a session"
+        case tokenRenewed = "git token renewed"
         case denied = "access denied"
         case adminRead = "sessions of everybody listed"
         case imagePulled = "image pulled"
@@ -25,6 +27,15 @@ struct AuditLog: Sendable {
     ) {
         record(
             event, email: request.caller?.email, requestID: request.requestID, session: session,
+            more.merging(["peer": request.peer]) { $1 })
+    }
+
+    /// The same for somebody who asks in another's name: a session in its owner's.
+    func record(
+        _ event: Event, email: String, _ request: APIRequest, session: SessionID, _ more: [String: String]
+    ) {
+        record(
+            event, email: email, requestID: request.requestID, session: session,
             more.merging(["peer": request.peer]) { $1 })
     }
 

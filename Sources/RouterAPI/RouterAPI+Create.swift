@@ -46,6 +46,7 @@ extension RouterAPI {
                 sourceBranch: try await sourceBranch(source, of: wish, existing: existing),
                 initialMessage: wish.message, gitToken: wish.token)
             try await order { () throws(SessionRuntimeError) in try await runtime.create(specification) }
+            renewal.begins(wish.id, with: wish.token)
             audit.record(existing == nil ? .created : .resumed, request, session: wish.id)
             await settleStart(of: wish.id, before: existing)
         }

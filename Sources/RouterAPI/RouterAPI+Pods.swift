@@ -4,7 +4,7 @@ import Sessions
 
 /// What a pod may ask of the router, and nothing else: the pods' listener leads here only.
 enum PodOperation: Hashable {
-    case reportPorts(SessionID), reportProgress(SessionID)
+    case reportPorts(SessionID), reportProgress(SessionID), gitCredential(SessionID)
 
     /// The operation, or why there is none.
     static func of(_ method: HTTPRequest.Method, path: String) throws(APIError) -> PodOperation {
@@ -16,6 +16,7 @@ enum PodOperation: Hashable {
         switch parts[4] {
         case "progress": table = [.post: .reportProgress(id)]
         case "ports": table = [.post: .reportPorts(id)]
+        case "git-credential": table = [.post: .gitCredential(id)]
         default: throw .notFound
         }
         guard let operation = table[method] else { throw .wrongMethod(allowed: Array(table.keys)) }
@@ -25,7 +26,7 @@ enum PodOperation: Hashable {
     /// Whose pod must be asking.
     var session: SessionID {
         switch self {
-        case .reportPorts(let id), .reportProgress(let id): id
+        case .reportPorts(let id), .reportProgress(let id), .gitCredential(let id): id
         }
     }
 }
@@ -41,6 +42,7 @@ extension RouterAPI {
             switch operation {
             case .reportProgress: return try await reportProgress(of: session, request)
             case .reportPorts: return try await reportPorts(of: session, request)
+            case .gitCredential: return try await gitCredential(of: session, request)
             }
         }
     }

@@ -48,6 +48,7 @@ extension RouterAPI {
         try await starts.run(id, owner: session.owner, limits: settings.limits, directory: directory) {
             () async throws(APIError) in
             try await order { () throws(SessionRuntimeError) in try await runtime.resume(id, gitToken: token) }
+            renewal.begins(id, with: token)
             audit.record(.resumed, request, session: id)
             await settleStart(of: id, before: session)
         }
@@ -70,6 +71,7 @@ extension RouterAPI {
             try await starts.run(id, owner: email, limits: settings.limits, directory: directory) {
                 () async throws(APIError) in
                 try await order { () throws(SessionRuntimeError) in try await runtime.resume(id, gitToken: nil) }
+                renewal.begins(id, with: nil)
                 audit.record(.resumed, email: email, requestID: requestID, session: id, ["by": sign])
                 await settleStart(of: id, before: session)
             }

@@ -22,12 +22,15 @@ package struct RouterAPI: Sendable {
     let audit: AuditLog
     let presenter: SessionPresenter
     let starts = Starts()
+    let renewal = TokenRenewal()
     let streams: StreamLimiter
     /// Opens the admin endpoints.
     package let adminKey: AdminKey
     /// What one session's pod may ask per second, and how often one peer may be told that its secret is wrong.
     let podRequests = RateLimiter(rate: 64)
     let podFailures = RateLimiter(rate: 8)
+    /// How often one session's git may be told a token: each time may be a question to the cluster.
+    let credentialRequests = RateLimiter(rate: 16)
     /// How often one peer may come without an identity, for an administrator's key.
     private let strangers = RateLimiter(rate: 32)
     private let started = ContinuousClock.now
@@ -102,6 +105,7 @@ package struct RouterAPI: Sendable {
         default: break
         }
         guard let caller = request.caller else { throw .signInRequired }
+        renew(request.gitToken, of: caller.email, requestID: request.requestID)
         switch operation {
         case .version: return .json(["name": "opencode-router", "version": .string(settings.version)])
         case .me: return me(caller)

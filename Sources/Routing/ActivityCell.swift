@@ -8,6 +8,7 @@ import Synchronization
 package final class ActivityCell: Sendable {
     private let used: Atomic<Int64>
     private let tunnels = Atomic<Int>(0)
+    private let tokenSeen = Atomic<Int64>(.min / 2)
 
     /// Makes a cell for a session that was last used at this time, in milliseconds on the monotonic clock.
     package init(lastUse milliseconds: Int64 = 0) {
@@ -21,10 +22,21 @@ package final class ActivityCell: Sendable {
     package var openTunnels: Int { tunnels.load(ordering: .relaxed) }
 
     /// Notes a use at this time, in milliseconds on the monotonic clock; a time before the last use changes nothing.
-    package func touch(at milliseconds: Int64) {
+    ///
+    /// - Returns: whether it was noted, which it is twice a second at most.
+    @discardableResult
+    package func touch(at milliseconds: Int64) -> Bool {
         // Half a second is more than precise enough, and keeps busy workers from writing one cache line in turns.
-        guard milliseconds > used.load(ordering: .relaxed) &+ 500 else { return }
+        guard milliseconds > used.load(ordering: .relaxed) &+ 500 else { return false }
         used.max(milliseconds, ordering: .relaxed)
+        return true
+    }
+
+    /// Whether it is time to look at the owner's git token again: for one request a minute it is.
+    package func isTokenDue(at milliseconds: Int64) -> Bool {
+        let last = tokenSeen.load(ordering: .relaxed)
+        guard milliseconds &- last >= 60_000 else { return false }
+        return tokenSeen.compareExchange(expected: last, desired: milliseconds, ordering: .relaxed).exchanged
     }
 
     /// Notes that a tunnel was opened; the caller owes one `closeTunnel`.

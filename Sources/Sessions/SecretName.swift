@@ -26,7 +26,7 @@ package enum SecretName {
         "JAVA_TOOL_OPTIONS",
         "HOSTNAME", "SHELLOPTS", "BASHOPTS", "PS4", "SSH_ASKPASS",
         "OPENCODE_POD_SECRET", "OPENCODE_SESSION_HASH", "OPENCODE_ROUTER_URL", "OPENCODE_ROUTER_EXTERNAL_DOMAIN",
-        "OPENCODE_SERVER_PASSWORD", "OPENCODE_SERVER_USERNAME", "OPENCODE_USER_EMAIL",
+        "OPENCODE_SERVER_PASSWORD", "OPENCODE_SERVER_USERNAME", "OPENCODE_USER_EMAIL", "OPENCODE_GIT_TOKEN",
     ]
     private static let reservedPrefixes = ["LD_", "DYLD_", "KUBERNETES_"]
     /// Of git's variables those that only sign a commit; the others say where it reads and what it runs.

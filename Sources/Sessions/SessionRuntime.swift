@@ -75,6 +75,10 @@ package protocol SessionRuntime: Sendable {
     func setDetectedPorts(_ ports: [UInt16], of id: SessionID) async throws(SessionRuntimeError)
     /// Stores who may reach a port; nil makes it the owner's alone.
     func setPortRule(_ rule: PortRule?, for port: UInt16, of id: SessionID) async throws(SessionRuntimeError)
+    /// Puts a newer token of the owner in the place of the one of before; a session that rests stays as it is.
+    func setGitToken(_ token: String, of id: SessionID) async throws(SessionRuntimeError)
+    /// The owner's newest token that was stored for the session; nil if there is none.
+    func gitToken(of id: SessionID) async throws(SessionRuntimeError) -> String?
     /// Snapshot first, then every change; ends when the runtime shuts down. One consumer.
     func changes() -> AsyncStream<SessionChange>
 }
@@ -84,6 +88,12 @@ extension SessionRuntime {
     package func setAgentGeneration(
         _ generation: AgentGeneration, of id: SessionID
     ) async throws(SessionRuntimeError) {}
+
+    /// A runtime without a place for it keeps none.
+    package func setGitToken(_ token: String, of id: SessionID) async throws(SessionRuntimeError) {}
+
+    /// A runtime without a place for it has none.
+    package func gitToken(of id: SessionID) async throws(SessionRuntimeError) -> String? { nil }
 
     /// What a runtime without a place for it answers.
     package func setIdleTimeout(minutes: Int?, of id: SessionID) async throws(SessionRuntimeError) {

@@ -146,19 +146,55 @@ def test_hostile_repositories_do_nothing_but_fail(disk, repository):
     assert not disk.repository.exists()
 
 
-def test_the_token_is_for_github_alone_and_in_no_file(disk, repositories):
-    disk.run(repositories.story, "main", GITHUB_TOKEN="gho_marker")
+HELPER = {
+    "SESSION_CREDENTIAL_HELPER": (ROOT / "Resources" / "git-credential.sh").read_text(),
+    "SESSION_TOKEN_HOSTS": "x-access-token@github.com oauth2@git.example:8443", "OPENCODE_GIT_TOKEN": "gho_marker"}
+
+
+def fill(disk, host, **more):
+    """What git finds out about a server, in the pod's environment without a router."""
+    return subprocess.run(
+        ["git", "credential", "fill"], input=f"protocol=https\nhost={host}\n\n", capture_output=True, text=True,
+        env={"PATH": os.environ["PATH"], "HOME": str(disk.home), "OPENCODE_GIT_TOKEN": "gho_marker",
+             "GIT_TERMINAL_PROMPT": "0", **more}, cwd=disk.outside).stdout
+
+
+def test_the_token_is_for_its_servers_alone_and_in_no_file(disk, repositories):
+    disk.run(repositories.story, "main", **HELPER)
     for path in disk.home.rglob("*"):
         if path.is_file():
             assert b"gho_marker" not in path.read_bytes(), path
+    assert "username=x-access-token\npassword=gho_marker\n" in fill(disk, "github.com")
+    assert "username=oauth2\npassword=gho_marker\n" in fill(disk, "git.example:8443")
+    for host in ("evil.example", "git.example", "github.com:8443", "gist.github.com", "github.com.evil.example"):
+        assert "gho_marker" not in fill(disk, host), host
 
-    def fill(host):
-        return subprocess.run(
-            ["git", "credential", "fill"], input=f"protocol=https\nhost={host}\n\n", capture_output=True, text=True,
-            env={"PATH": os.environ["PATH"], "HOME": str(disk.home), "GITHUB_TOKEN": "gho_marker",
-                 "GIT_TERMINAL_PROMPT": "0"}, cwd=disk.outside)
-    assert "password=gho_marker" in fill("github.com").stdout
-    assert "gho_marker" not in fill("evil.example").stdout
+
+def test_a_user_s_own_github_token_is_stronger_and_for_github_only(disk, repositories):
+    disk.run(repositories.story, "main", **HELPER)
+    assert "password=own\n" in fill(disk, "github.com", GITHUB_TOKEN="own")
+    assert "password=gho_marker\n" in fill(disk, "git.example:8443", GITHUB_TOKEN="own")
+    assert "password=gho_marker\n" in fill(disk, "github.com", GITHUB_TOKEN="gho_marker")
+    for broken in ("a\nusername=evil", "a b", "a\rb", "ä"):
+        assert "evil" not in fill(disk, "github.com", GITHUB_TOKEN=broken)
+        assert "password" not in fill(disk, "github.com", GITHUB_TOKEN=broken)
+
+
+def test_a_disk_of_before_is_brought_up_to_date_and_a_user_s_own_choice_stays(disk, repositories):
+    # As the original leaves it: a store of its own, and the token in it.
+    secrets = disk.home / ".git-credentials"
+    secrets.write_text("https://oauth2:gho_stale@github.com\nhttps://me:mine@elsewhere.example\n")
+    configuration = disk.home / ".gitconfig"
+    configuration.write_text(
+        "[credential]\n\thelper = store\n[credential \"https://github.com\"]\n"
+        "\thelper = \"!f() { test \\\"$1\\\" = get && printf \\\"password=%s\\\" \\\"$GITHUB_TOKEN\\\"; }; f\"\n"
+        "[credential \"https://git.example:8443\"]\n\thelper = !own\n")
+    for _ in range(2):
+        disk.run(repositories.story, "main", **HELPER)
+    assert secrets.read_text() == "https://me:mine@elsewhere.example\n"
+    assert "username=x-access-token\npassword=gho_marker\n" in fill(disk, "github.com")
+    text = configuration.read_text()
+    assert "GITHUB_TOKEN" not in text and text.count("git-credential.sh") == 1 and "helper = !own" in text
 
 
 def test_the_deployment_s_models_give_way_to_the_user_s(tmp_path):
@@ -175,7 +211,7 @@ def test_the_deployment_s_models_give_way_to_the_user_s(tmp_path):
     assert not [line for line in said if line.startswith("OPENCODE_MODEL_RESEARCH=")]
 
 
-def test_both_scripts_are_clean_to_shellcheck():
+def test_all_scripts_are_clean_to_shellcheck():
     assert shutil.which("shellcheck"), "Tests/Support/install.sh packages test brings shellcheck"
-    for name in ("session-init.sh", "session-agent.sh"):
+    for name in ("session-init.sh", "session-agent.sh", "git-credential.sh"):
         subprocess.run(["shellcheck", ROOT / "Resources" / name], check=True)

@@ -109,6 +109,10 @@ final class Bench: Sendable {
 struct GitServer {
     let port: UInt16
     let trace: String
+    /// The setting that sends tokens here.
+    var asTokenHost: TokenHosts {
+        TokenHosts(entries: [TokenHosts.Entry(origin: "http://127.0.0.1:\(port)", user: "x-access-token")])
+    }
     private let process: RunningProgram
 
     init(_ bench: Bench) async throws {

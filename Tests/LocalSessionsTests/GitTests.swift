@@ -139,7 +139,9 @@ struct GitTests {
         try await bench.repository("one")
         let server = try await GitServer(bench)
         let url = server.url("private/one.git")
-        #expect(try await outcome(bench, bench.specification(url, token: "secret")) == nil)
+        var settings = bench.settings()
+        settings.tokenHosts = server.asTokenHost
+        #expect(try await outcome(bench, bench.specification(url, token: "secret"), settings) == nil)
         #expect(bench.content("repo/README") == "one main\n")
         let found = try await Bench.shell(
             "sh", "-c", "grep -rl -e secret -e c2VjcmV0 . || true", in: bench.stateDirectory)
@@ -147,7 +149,7 @@ struct GitTests {
 
         let other = try await GitServer(bench)
         let away = server.url("away/127.0.0.1:\(other.port)/private/one.git")
-        let failure = try await outcome(bench, bench.specification(away, id: 2, token: "secret"))
+        let failure = try await outcome(bench, bench.specification(away, id: 2, token: "secret"), settings)
         #expect(failure?.code == "authentication_required", "\(String(describing: failure))")
         #expect(other.requests.contains("GET /private/one.git/info/refs?service=git-upload-pack -\n"))
         #expect(!other.requests.contains("Basic"))
@@ -160,8 +162,10 @@ struct GitTests {
         let bench = try Bench()
         try await bench.repository("one")
         let server = try await GitServer(bench)
+        var settings = bench.settings()
+        settings.tokenHosts = server.asTokenHost
         let failure = try await outcome(
-            bench, bench.specification(server.url("private/one.git"), token: "planted-token"))
+            bench, bench.specification(server.url("private/one.git"), token: "planted-token"), settings)
         #expect(failure?.code == "authentication_required")
         #expect(failure?.hint.contains("account") == true)
         #expect(failure?.log?.contains("planted-token") != true)

@@ -81,15 +81,14 @@ struct PureTests {
     func tokens() throws {
         let policy = RepositoryURLPolicy(schemes: ["https", "file"])
         let url = try policy.check("https://example.test/a/b")
+        let hosts = try #require(TokenHosts(["example.test"]))
         #expect(
-            GitAccess(token: "abc", to: url)?.environment["GIT_CONFIG_KEY_0"]
+            GitAccess(token: "abc", to: url, hosts: hosts)?.environment["GIT_CONFIG_KEY_0"]
                 == "credential.https://example.test.helper")
-        #expect(GitAccess(token: "a\nb", to: url) == nil)
-        #expect(GitAccess(token: "", to: url) == nil)
-        #expect(GitAccess(token: "abc", to: try policy.check("file:///a/b")) == nil)
-        #expect(GitAccess(token: "abc", to: url)?.environment["GITHUB_TOKEN"] == nil)
-        #expect(
-            GitAccess(token: "abc", to: try policy.check("https://github.com/a"))?.environment["GITHUB_TOKEN"] == "abc")
+        #expect(GitAccess(token: "a\nb", to: url, hosts: hosts) == nil)
+        #expect(GitAccess(token: "", to: url, hosts: hosts) == nil)
+        #expect(GitAccess(token: "abc", to: try policy.check("file:///a/b"), hosts: hosts) == nil)
+        #expect(GitAccess(token: "abc", to: url, hosts: .github) == nil)
     }
 
     @Test("Every code of a failure is explained to people, and no other is")

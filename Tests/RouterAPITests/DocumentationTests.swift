@@ -45,10 +45,10 @@ struct DocumentationTests {
         let id = SessionID(rawValue: 1)
         func listed(_ operation: PodOperation) -> Bool {
             switch operation {
-            case .reportPorts, .reportProgress: documented.contains(operation)
+            case .reportPorts, .reportProgress, .gitCredential: documented.contains(operation)
             }
         }
-        let all: [PodOperation] = [.reportPorts(id), .reportProgress(id)]
+        let all: [PodOperation] = [.reportPorts(id), .reportProgress(id), .gitCredential(id)]
         for operation in all { #expect(listed(operation), "\(operation)") }
         #expect(documented.count == all.count)
     }

@@ -625,6 +625,7 @@ class Kubelet:
         self.running = {}           # uid: list of processes
         self.logs = {}
         self.grace = 0.2
+        self.image = {}             # variables that the session image itself sets
         self.lock = threading.Lock()
         shims = cluster.folder / "bin"
         shims.mkdir()
@@ -710,14 +711,23 @@ class Kubelet:
         return "".join(result)
 
     def environment(self, container, address, home):
-        environment = {"PATH": self.path, "RESOURCES_DIR": str(ROOT / "Resources")}
+        environment = {"PATH": self.path, "RESOURCES_DIR": str(ROOT / "Resources"), **self.image}
         for source in container.get("envFrom", []):
             secret = self.cluster.store.get("secrets", source["secretRef"]["name"])
             for name, value in (secret or {}).get("data", {}).items():
                 environment[name] = base64.b64decode(value).decode()
         given = {}
         for variable in container.get("env", []):
-            value = address if "valueFrom" in variable else self.expand(variable.get("value", ""), given)
+            source = variable.get("valueFrom", {})
+            if "secretKeyRef" in source:
+                secret = self.cluster.store.get("secrets", source["secretKeyRef"]["name"]) or {}
+                encoded = secret.get("data", {}).get(source["secretKeyRef"]["key"])
+                # Optional: a variable without a value is none.
+                if encoded is None:
+                    continue
+                value = base64.b64decode(encoded).decode()
+            else:
+                value = address if "fieldRef" in source else self.expand(variable.get("value", ""), given)
             given[variable["name"]] = value
         environment.update({
             name: str(home) + value[len("/home/opencode"):] if value.startswith("/home/opencode") else value

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """A git server over smart HTTP for tests: Python's HTTP server in front of `git http-backend`.
 
-    git_http_server.py --root DIRECTORY [--user NAME --password WORD] [--trace FILE] [--certificate PEM --key PEM]
+    git_http_server.py --root DIRECTORY [--user NAME --password WORD | --tokens FILE] [--trace FILE] [--certificate PEM --key PEM]
 
 Serves the bare repositories below DIRECTORY and prints one line once it listens: the port. It ends when the process
 that started it does, so a test that dies takes it along. With a certificate it speaks https. Paths:
 
     /NAME.git/...            the repository DIRECTORY/NAME.git, for everybody
-    /private/NAME.git/...    the same, but only with the user and password (HTTP Basic), else 401
+    /private/NAME.git/...    the same, but only with the user and password (HTTP Basic), else 401; with a file of tokens:
+                             only with a password that is a line of it now
     /moved/NAME/...          301 to /NAME.git/... of this server, as GitLab answers without ".git"
     /away/HOST:PORT/PATH     302 to http://HOST:PORT/PATH, wherever that is
     /away-https/HOST:PORT/PATH  302 to https://HOST:PORT/PATH
@@ -59,6 +60,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             password = ""
             if given.startswith("Basic "):
                 password = base64.b64decode(given[6:]).decode(errors="replace").partition(":")[2]
+            if options.tokens:
+                with open(options.tokens) as tokens:
+                    if not password or password not in tokens.read().split("\n"):
+                        return self.plain(401, "who are you?", {"WWW-Authenticate": 'Basic realm="tests"'})
+                return self.backend("/" + rest, query)
             # Like the hosts that take tokens: the password counts, the user may be anything.
             if given != f"Basic {wanted}" and password != options.password:
                 return self.plain(401, "who are you?", {"WWW-Authenticate": 'Basic realm="tests"'})
@@ -166,6 +172,7 @@ def main():
     parser.add_argument("--root", required=True)
     parser.add_argument("--user", default="tester")
     parser.add_argument("--password", default="secret")
+    parser.add_argument("--tokens")
     parser.add_argument("--address", default="127.0.0.1")
     parser.add_argument("--trace")
     parser.add_argument("--certificate")

@@ -20,6 +20,7 @@ struct CheckConfigCommand: ParsableCommand {
         for setting in settings.effective {
             print(Self.line(setting))
         }
+        for sentence in settings.advice { StandardError.print("opencode-router: \(sentence)") }
     }
 
     /// `NAME=value  # origin`, or `# NAME is not set`.

@@ -28,6 +28,8 @@ extension Server {
             cpuRequest: given.cpuRequest, cpuLimit: given.cpuLimit, memoryRequest: given.memoryRequest,
             memoryLimit: given.memoryLimit, routerURL: given.routerURL, externalDomain: given.externalDomain)
         sessions.editor = given.editorImage.map { .init(image: $0, port: given.editorPort) }
+        sessions.credentialScript = try script("git-credential.sh", settings.files)
+        sessions.tokenHosts = settings.repositories.tokenHosts
         sessions.metricsURL = given.metricsURL
         sessions.models = given.models
         sessions.environment = given.environment
@@ -42,7 +44,7 @@ extension Server {
         var parts = SessionParts(
             runtime: runtime, directory: SessionDirectory(runtime: runtime),
             branches: RemoteBranchSource(client: client, settings.repositories),
-            catalogue: GitHubCatalogue(client: client),
+            catalogue: try GitHubCatalogue(client: client, settings.repositories),
             agent: AgentClient(client, generation: settings.sessions.agentGeneration),
             agentDirectory: { _ in KubernetesSessionSettings.repositoryFolder }, messages: runtime,
             shutdown: { await runtime.shutDown() })

@@ -31,10 +31,7 @@ final class ControlPlaneAdapter: ControlPlane {
                 status: 503, fields: [("Content-Type", "application/json"), ("Retry-After", "1")],
                 body: .bytes(Array(#"{"error":"The router is starting.","code":"starting"}"#.utf8)))
         }
-        var headers = HTTPFields()
-        for field in request.fields {
-            if let name = HTTPField.Name(field.name) { headers.append(HTTPField(name: name, value: field.value)) }
-        }
+        let headers = Self.headers(request.fields)
         var call = APIRequest(
             method: method, path: request.path, query: request.query, headers: headers, body: request.body,
             caller: nil, peer: request.peer, requestID: request.requestID)
@@ -50,10 +47,19 @@ final class ControlPlaneAdapter: ControlPlane {
         return Self.encode(response, for: headers[.acceptEncoding])
     }
 
+    private static func headers(_ fields: [(name: String, value: String)]) -> HTTPFields {
+        var headers = HTTPFields()
+        for field in fields {
+            if let name = HTTPField.Name(field.name) { headers.append(HTTPField(name: name, value: field.value)) }
+        }
+        return headers
+    }
+
     /// The caller's token for the repository's host, as the ingress forwards it (contract B4.1, in this order).
     private static func gitToken(_ headers: HTTPFields) -> String? {
         for name in ["X-Auth-Request-Access-Token", "X-Auth-Request-Token", "X-Forwarded-Access-Token"] {
-            if let name = HTTPField.Name(name), let token = headers[name], !token.isEmpty { return token }
+            // Two fields of a name are joined by a space, and so are no token.
+            if let name = HTTPField.Name(name), let token = headers[name], TokenHosts.isToken(token) { return token }
         }
         return nil
     }
@@ -88,6 +94,11 @@ final class ControlPlaneAdapter: ControlPlane {
     func wake(session id: UInt64, for email: String, by sign: StaticString, requestID: String) {
         guard let api = api.withLock({ $0 }) else { return }
         Task.detached { await api.wake(SessionID(rawValue: id), for: email, by: "\(sign)", requestID: requestID) }
+    }
+
+    func used(session id: UInt64, by email: String, fields: [(name: String, value: String)], requestID: String) {
+        guard let api = api.withLock({ $0 }), let token = Self.gitToken(Self.headers(fields)) else { return }
+        Task.detached { api.renew(token, of: email, for: SessionID(rawValue: id), requestID: requestID) }
     }
 
     func met(email: String, peer: String, requestID: String) {

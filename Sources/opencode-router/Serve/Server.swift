@@ -116,6 +116,7 @@ enum Server {
         for name in settings.ineffective {
             logger.warning("a setting is not in effect yet", metadata: ["setting": "\(name)"])
         }
+        for sentence in settings.advice { logger.warning("\(sentence)") }
         await operations.serve(responder)
         if !settings.listeners.takesOver { readiness.set(.listeners, nil) }
         var facts: Logger.Metadata = [
@@ -316,6 +317,7 @@ enum Server {
             adminSecret: settings.identity.adminSecret, agentDirectory: parts.agentDirectory)
         api.editorPrefix = settings.hosts.editorPrefix
         api.agentGeneration = settings.sessions.agentGeneration ?? .v1
+        api.tokenHosts = settings.repositories.tokenHosts
         return api
     }
 

@@ -56,7 +56,7 @@ extension Server {
         return SessionParts(
             runtime: runtime, directory: SessionDirectory(runtime: runtime),
             branches: RemoteBranchSource(client: client, settings.repositories),
-            catalogue: GitHubCatalogue(client: client),
+            catalogue: try GitHubCatalogue(client: client, settings.repositories),
             agent: AgentClient(client, generation: settings.sessions.agentGeneration),
             agentDirectory: { runtime.repositoryFolder(of: $0.id) }, secrets: await runtime.secrets,
             messages: runtime, shutdown: { await runtime.shutDown() })
@@ -81,6 +81,8 @@ extension Server {
             stateDirectory: settings.local.stateDirectory, agentCommand: command, environment: environment)
         local.repositories = RepositoryURLPolicy(
             schemes: settings.repositories.schemes, hosts: settings.repositories.hosts)
+        local.tokenHosts = settings.repositories.tokenHosts
+        local.credentialHelper = settings.files.resourcesDirectory + "/git-credential.sh"
         local.allowsPrivateRepositoryAddresses = settings.repositories.allowsPrivateAddresses
         local.agentEnvironment["RESOURCES_DIR"] = settings.files.resourcesDirectory
         local.agentEnvironment["OPENCODE_ROUTER_URL"] = "http://\(settings.listeners.localAuthority(podPort))"
@@ -109,6 +111,9 @@ struct RemoteBranchSource: BranchSource {
         // The API has judged the address itself by the same policy; here it also holds for redirects.
         let policy = RepositoryURLPolicy(schemes: settings.schemes, hosts: settings.hosts)
         configuration.isAllowed = { (try? policy.check($0.description)) != nil }
+        configuration.tokens = TokenPolicy(
+            users: Dictionary(
+                settings.tokenHosts.entries.map { ($0.host, $0.user) }, uniquingKeysWith: { first, _ in first }))
         configuration.addresses = settings.allowsPrivateAddresses ? .publicAndPrivate : .publicOnly
         remote = GitRemote(client: client, configuration: configuration)
     }
@@ -127,7 +132,13 @@ struct RemoteBranchSource: BranchSource {
 struct GitHubCatalogue: RepositoryCatalogue {
     private let api: GitHubAPI
 
-    init(client: HTTPClient) { api = GitHubAPI(client: client) }
+    init(client: HTTPClient, _ settings: Settings.RepositorySettings) throws {
+        do {
+            api = GitHubAPI(client: client, base: try HTTPURL(settings.catalogueURL))
+        } catch {
+            throw StartFailure("GITHUB_API_URL is \(settings.catalogueURL), which cannot be asked: \(error)")
+        }
+    }
 
     func repositories(token: String) async throws(RemoteFailure) -> [CatalogueRepository] {
         do throws(GitRemoteError) {

@@ -99,6 +99,12 @@ enum SettingTable {
         .init(
             "ALLOW_PRIVATE_REPO_ADDRESSES", .boolean, .repositories, default: "false",
             "Allow repositories on private, loopback and link-local addresses."),
+        .init(
+            "GIT_TOKEN_HOSTS", .list, .repositories, default: "github.com",
+            "Git servers, `[user@]host[:port]`, that the tokens of the sign-in belong to; by https, and to no other."),
+        .init(
+            "GITHUB_API_URL", .url, .repositories, default: "https://api.github.com",
+            "GitHub's API for lists of repositories; `https://HOST/api/v3` of GitHub Enterprise Server."),
     ]
 
     private static let sessions: [SettingDeclaration] = [

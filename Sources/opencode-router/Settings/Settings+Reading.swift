@@ -173,6 +173,14 @@ extension Settings.RepositorySettings {
         }
         hosts = reader.items("ALLOWED_REPO_HOSTS").map { $0.lowercased() }
         allowsPrivateAddresses = reader.boolean("ALLOW_PRIVATE_REPO_ADDRESSES")
+        catalogueURL = reader.text("GITHUB_API_URL") ?? ""
+        let servers = reader.items("GIT_TOKEN_HOSTS")
+        tokenHosts = TokenHosts(servers) ?? .github
+        if TokenHosts(servers) == nil {
+            reader.malformed(
+                "GIT_TOKEN_HOSTS", value: servers.joined(separator: ","),
+                expected: "[user@]host[:port], separated by commas, without a scheme")
+        }
     }
 }
 

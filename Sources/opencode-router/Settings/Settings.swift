@@ -87,6 +87,10 @@ struct Settings: Sendable {
         /// Empty: any host.
         var hosts: [String]
         var allowsPrivateAddresses: Bool
+        /// The servers that the users' tokens belong to.
+        var tokenHosts: TokenHosts
+        /// Where the users' repositories are listed.
+        var catalogueURL: String
     }
 
     struct SessionSettings: Sendable {

@@ -1,5 +1,6 @@
 """Real repositories over real smart HTTP."""
 
+import base64
 import subprocess
 import sys
 from pathlib import Path
@@ -17,11 +18,11 @@ def git(*arguments, folder=None):
 class Repositories:
     """A folder of bare repositories and the server in front of them."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *options):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.process = subprocess.Popen(
-            [sys.executable, SERVER, "--root", self.folder], stdout=subprocess.PIPE, text=True)
+            [sys.executable, SERVER, "--root", self.folder, *map(str, options)], stdout=subprocess.PIPE, text=True)
         self.port = int(self.process.stdout.readline())
 
     def stop(self):
@@ -50,3 +51,37 @@ class Repositories:
         git("checkout", "--quiet", branches[0], folder=work)
         git("clone", "--quiet", "--bare", work, bare)
         return self.url(f"{name}.git")
+
+
+class GuardedRepositories(Repositories):
+    """The same by https, for holders of a token only; which tokens are good may change at any time."""
+
+    def __init__(self, folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.authority = folder / "certificate.pem"
+        key, self.tokens, self.trace = folder / "key.pem", folder / "tokens", folder / "trace"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key,
+             "-out", self.authority, "-subj", "/CN=git", "-days", "2", "-addext", "subjectAltName=IP:127.0.0.1"],
+            check=True, capture_output=True)
+        self.accept()
+        self.trace.touch()
+        super().__init__(
+            folder / "root", "--tokens", self.tokens, "--trace", self.trace, "--certificate", self.authority, "--key", key)
+
+    @property
+    def server(self):
+        """Host and port, as git's credential protocol has them."""
+        return f"127.0.0.1:{self.port}"
+
+    def url(self, path):
+        return f"https://{self.server}/private/{path}"
+
+    def accept(self, *tokens):
+        """From now on these are good, and no others."""
+        self.tokens.write_text("\n".join(tokens) + "\n")
+
+    def shown(self):
+        """The users and tokens that the server was ever shown, in order."""
+        fields = [line.split(" ", 2)[2] for line in self.trace.read_text().splitlines()]
+        return [base64.b64decode(field[6:]).decode() for field in fields if field.startswith("Basic ")]
