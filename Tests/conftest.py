@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "Support"))
 
-from harness.repositories import Repositories  # noqa: E402
+from harness.repositories import GuardedRepositories, Repositories  # noqa: E402
 from harness.router import Router, binary  # noqa: E402
 
 
@@ -15,6 +15,15 @@ from harness.router import Router, binary  # noqa: E402
 def repositories(tmp_path_factory):
     """A git server with one repository, `story`."""
     server = Repositories(tmp_path_factory.mktemp("repositories"))
+    server.story = server.make("story")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    """The same by https and for holders of good tokens only; which are good, a test says."""
+    server = GuardedRepositories(tmp_path_factory.mktemp("guarded"))
     server.story = server.make("story")
     yield server
     server.stop()

@@ -64,7 +64,8 @@ extension LocalSessions {
     private func repositoryAccess(_ entry: Entry) throws(SessionFailure) -> GitAccess? {
         guard let address = entry.record.repositoryURL else { return nil }
         return GitAccess(
-            token: entry.gitToken, to: try RemoteListing.check(address, settings.repositories), hosts: settings.tokenHosts)
+            token: entry.gitToken, to: try RemoteListing.check(address, settings.repositories),
+            hosts: settings.tokenHosts)
     }
 
     /// Makes the session's folder; false if the session was stopped meanwhile.
@@ -227,7 +228,8 @@ extension LocalSessions {
         let folder = folder(id)
         let variables = environment.agent(
             session: record, run: endpoint.incarnation, password: endpoint.password ?? "",
-            podSecret: entries[id]?.podSecret ?? "", token: entries[id]?.gitToken, secrets: await secrets.values(of: record.email))
+            podSecret: entries[id]?.podSecret ?? "", token: entries[id]?.gitToken,
+            secrets: await secrets.values(of: record.email))
         let words = AgentCommand.fill(settings.agentCommand, port: endpoint.port, directory: folder.repository)
         guard let program = words.first,
             let path = AgentCommand.find(program, in: variables["PATH"] ?? "/usr/local/bin:/usr/bin:/bin")

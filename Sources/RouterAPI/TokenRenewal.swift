@@ -60,7 +60,8 @@ extension RouterAPI {
                     audit.record(.tokenRenewed, email: email, requestID: requestID, session: id)
                 } catch {
                     renewal.begins(id, with: nil)
-                    logger.warning("a newer git token is not stored", metadata: ["session": "\(id)", "error": "\(error)"])
+                    logger.warning(
+                        "a newer git token is not stored", metadata: ["session": "\(id)", "error": "\(error)"])
                 }
             }
         }

@@ -58,9 +58,13 @@ extension TokenHosts.Entry {
         let halves = text.split(separator: "@", omittingEmptySubsequences: false)
         guard halves.count <= 2, let last = halves.last else { return nil }
         let host = Self.normalised(String(last))
-        guard !host.isEmpty, host.utf8.allSatisfy(Self.isHostByte), host.utf8.first != UInt8(ascii: "-") else { return nil }
+        guard !host.isEmpty, host.utf8.allSatisfy(Self.isHostByte), host.utf8.first != UInt8(ascii: "-") else {
+            return nil
+        }
         let user = halves.count == 2 ? String(halves[0]) : host == "github.com" ? "x-access-token" : "oauth2"
-        guard !user.isEmpty, user.utf8.allSatisfy({ Self.isHostByte($0) || $0 == UInt8(ascii: "_") }) else { return nil }
+        guard !user.isEmpty, user.utf8.allSatisfy({ Self.isHostByte($0) || $0 == UInt8(ascii: "_") }) else {
+            return nil
+        }
         self.init(origin: "https://\(host)", user: user)
     }
 

@@ -6,7 +6,7 @@ import pytest
 
 from harness import git_session
 from harness.git_session import question
-from harness.repositories import GuardedRepositories, git
+from harness.repositories import git
 
 OWNER = "owner@example.test"
 STRANGER = "stranger@example.test"
@@ -14,14 +14,6 @@ STRANGER = "stranger@example.test"
 
 def token(value):
     return {"X-Auth-Request-Access-Token": value}
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory):
-    server = GuardedRepositories(tmp_path_factory.mktemp("guarded"))
-    server.story = server.make("story")
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="module")

@@ -8,21 +8,12 @@ import pytest
 
 from harness import git_session
 from harness.git_session import question
-from harness.repositories import GuardedRepositories
 
 OWNER = "owner@example.test"
 
 
 def token(value):
     return {"X-Auth-Request-Access-Token": value}
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory):
-    server = GuardedRepositories(tmp_path_factory.mktemp("guarded"))
-    server.story = server.make("story")
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,8 @@ struct TokenHostsTests {
     @Test(
         "A server is read with the user that goes with its tokens",
         arguments: [
-            ("github.com", "https://github.com", "x-access-token"), ("GitHub.com:443", "https://github.com", "x-access-token"),
+            ("github.com", "https://github.com", "x-access-token"),
+            ("GitHub.com:443", "https://github.com", "x-access-token"),
             ("gitlab.com", "https://gitlab.com", "oauth2"), ("git.example:8443", "https://git.example:8443", "oauth2"),
             ("x-token-auth@bitbucket.org", "https://bitbucket.org", "x-token-auth"),
         ])

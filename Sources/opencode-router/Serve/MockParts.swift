@@ -50,7 +50,8 @@ extension Server {
         return SessionParts(
             runtime: runtime, directory: SessionDirectory(runtime: runtime),
             branches: RemoteBranchSource(client: client, settings.repositories),
-            catalogue: try GitHubCatalogue(client: client, settings.repositories), agent: AgentClient(client), agentDirectory: { _ in path },
+            catalogue: try GitHubCatalogue(client: client, settings.repositories), agent: AgentClient(client),
+            agentDirectory: { _ in path },
             secrets: MockSecrets(),
             shutdown: {
                 runtime.shutDown()
