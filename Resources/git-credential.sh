@@ -38,10 +38,11 @@ if ! command -v curl >/dev/null 2>&1; then
     tell "$started"
 fi
 
-# The secret is in no argument, where other processes could read it, and goes through no proxy.
+# The secret is in no argument, where other processes could read it, and goes through no proxy. A router that is busy or
+# starts anew (429, 503) is asked again: the session's first token may be dead by now.
 answer=$(
-    curl --silent --fail --max-time 10 --noproxy '*' --data-binary @- --header 'Content-Type: text/plain' \
-        --config /dev/fd/3 \
+    curl --silent --fail --max-time 10 --retry 3 --retry-max-time 15 --noproxy '*' \
+        --header 'Content-Type: text/plain' --data-binary @- --config /dev/fd/3 \
         "${OPENCODE_ROUTER_URL%/}/api/sessions/${OPENCODE_SESSION_HASH:-}/git-credential" 3<<END
 header = "X-Pod-Secret: $OPENCODE_POD_SECRET"
 END

@@ -145,10 +145,12 @@ def test_git_itself_keeps_the_token_to_its_server(router, guarded, session, insi
     assert "password=second-token" in git_session.run(*inside, "credential", "fill", text=question(guarded.server))
 
 
-def test_a_session_that_asks_without_end_is_slowed_down(router, guarded, session):
+def test_a_session_that_asks_without_end_is_slowed_down(router, guarded, session, inside):
     question_of_it = question(guarded.server).encode()
     answers = {router.pod_call(session["hash"], "git-credential", question_of_it).status for _ in range(60)}
     assert answers == {200, 429}
+    # git is told all the same, a moment later.
+    assert "password=second-token" in git_session.run(*inside, "credential", "fill", text=question(guarded.server))
 
 
 def test_what_was_given_is_an_audit_line_and_no_token_is_in_the_log(router, guarded, session):

@@ -77,7 +77,7 @@ def router(start_in, cluster, github):
     return start_in(
         cluster, TRUSTED_PROXIES="127.0.0.1", DEV_EMAIL=None, GITHUB_API_URL=github.url, POD_PORT=port,
         OPENCODE_ROUTER_URL=f"http://127.0.0.1:{port}", OPENCODE_ROUTER_EXTERNAL_DOMAIN="example.test",
-        VICTORIA_METRICS_URL="http://metrics.test:8428", OPENCODE_MODEL_CODING="acme/large")
+        VICTORIA_METRICS_URL="http://metrics.test:8428")
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_a_pod_is_told_what_the_original_s_plug_in_reads(router, identifier):
         "OPENCODE_SESSION_HASH": identifier, "OPENCODE_ROUTER_URL": f"http://127.0.0.1:{router.pod_port}",
         "OPENCODE_ROUTER_EXTERNAL_DOMAIN": "example.test", "OPENCODE_USER_EMAIL": OWNER,
         "PLAYWRIGHT_MCP_CDP_ENDPOINT": "http://localhost:9222", "VICTORIA_METRICS_URL": "http://metrics.test:8428",
-        "OPENCODE_MODEL_CODING": "acme/large", "GITHUB_TOKEN": TOKEN["X-Auth-Request-Access-Token"]}.items()
+        "GITHUB_TOKEN": TOKEN["X-Auth-Request-Access-Token"]}.items()
 
 
 def test_the_token_is_where_the_original_keeps_it(cluster, identifier):
@@ -137,8 +137,12 @@ def test_a_pod_s_call_is_answered_as_by_the_original(router, identifier, what, b
     answered = router.pod_call(identifier, what, body)
     assert answered.status == status, answered
     assert answered.json() == answer if answer else answered.json().keys() >= {"error", "code"}
-    assert router.pod_call(identifier, what, body, secret="0" * 64).status == 401
-    assert router.pod_call(identifier, what, body, secret="").status == 401
+
+
+@pytest.mark.parametrize("what", ["ports", "progress"])
+def test_a_call_without_the_pod_s_secret_is_refused(router, identifier, what):
+    assert router.pod_call(identifier, what, {}, secret="0" * 64).status == 401
+    assert router.pod_call(identifier, what, {}, secret="").status == 401
 
 
 def test_what_a_pod_sent_is_read_by_its_owner_as_from_the_original(router, identifier):
@@ -168,12 +172,13 @@ def test_the_stream_of_sessions_begins_with_all_and_tells_every_change(router, s
     assert session["hash"] in [each["hash"] for each in told["sessions"]]
     assert session.keys() >= {
         "hash", "email", "repoUrl", "branch", "sourceBranch", "state", "url", "lastActivity", "createdAt",
-        "idleTimeoutMinutes", "attachUrl", "attachPassword"}
+        "idleTimeoutMinutes", "attachUrl"}
     made = router.create(repositories.story, "feature/one", running=False, email=OWNER)
     assert next(
         name for name, told in events if made["hash"] in [each["hash"] for each in told["sessions"]]) == "sessions"
     _, strange = follow(router, "/stream", STRANGER)
-    assert next(strange) == ("sessions", {"email": STRANGER, "sessions": []})
+    name, told = next(strange)
+    assert (name, told["email"], told["sessions"]) == ("sessions", STRANGER, [])
 
 
 def test_the_events_of_a_start_end_with_the_session_s_address(router, repositories):
