@@ -25,6 +25,8 @@ struct BodyRelay: ~Copyable {
     static let spliceThreshold: UInt64 = 64 << 10
     /// The same for a chunk, whose neighbours share the pipe with it.
     static let chunkThreshold: UInt64 = 16 << 10
+    /// What a pipe holds when it is worth a call to drain it, though more could be asked of the source.
+    private static let runSize = 64 << 10
     /// Bytes received where a chunk's size line is expected: the line, and little of the payload.
     private static let lineRoom = 64
     /// Bytes one `advance` moves at most, so that one bulk stream cannot hold the loop.
@@ -106,6 +108,12 @@ struct BodyRelay: ~Copyable {
         var moved = false
         var budget = Self.turn
         while true {
+            // While the sink blocks, the source accumulates in silence: topping the pipe up would cost a call for each
+            // piece, and hearing of each piece a look at the kernel.
+            if pipeHolds, !sink.isWritable {
+                source.pauseReads()
+                return moved
+            }
             let filled = try fill(from: source, &input, into: &output, on: loop)
             let drained = try drain(&input, &output, to: sink, on: loop)
             if filled || drained > 0 { moved = true }
@@ -148,6 +156,8 @@ struct BodyRelay: ~Copyable {
                     } else {
                         payloadTaken(count)
                     }
+                    // A run leaves at once: asking again would find the source empty, and meanwhile it fills.
+                    if reading != .chunked, pipe.buffered >= Self.runSize { return true }
                 case .wouldBlock: return filled
                 case .endOfStream: try sourceEnded()
                 case .failed(let errno) where errno.refusesSplice:

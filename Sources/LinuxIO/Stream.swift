@@ -31,6 +31,8 @@ package final class Stream: EventSource {
     private let executor: LoopExecutor
     private var descriptor: CInt
     private var watchesWrites: Bool
+    /// Whether the kernel reports bytes that arrive; if not, `isReadable` stays true.
+    private var watchesReads = true
 
     /// Whom to wake.
     package unowned(unsafe) var waiter: Waiter?
@@ -65,8 +67,8 @@ package final class Stream: EventSource {
     deinit { close() }
 
     private var events: UInt32 {
-        let edge = EPOLLET.rawValue | EPOLLIN.rawValue | EPOLLRDHUP.rawValue
-        return watchesWrites ? edge | EPOLLOUT.rawValue : edge
+        let edge = EPOLLET.rawValue | EPOLLRDHUP.rawValue
+        return edge | (watchesReads ? EPOLLIN.rawValue : 0) | (watchesWrites ? EPOLLOUT.rawValue : 0)
     }
 
     package var isOpen: Bool { descriptor >= 0 }
@@ -125,7 +127,7 @@ package final class Stream: EventSource {
         let result = clinuxio_receive(descriptor, room.baseAddress, room.count)
         if result > 0 {
             // Short means drained (epoll(7)), unless an end of stream waits behind the bytes: it makes no further edge.
-            if result < room.count && !isHungUp { isReadable = false }
+            if result < room.count && !isHungUp { readBlocked() }
             return .moved(result)
         }
         if result == 0 { return .endOfStream }
@@ -137,11 +139,30 @@ package final class Stream: EventSource {
         switch CInt(-result) {
         case EAGAIN:
             // A hung-up socket that would block has no more to say; it cannot happen, but must not spin.
-            isReadable = false
+            readBlocked()
             return .wouldBlock
         case EBADF: preconditionFailure("use of a closed descriptor")
         default: return .failed(Errno(negated: result))
         }
+    }
+
+    private func readBlocked() {
+        isReadable = false
+        guard !watchesReads else { return }
+        watchesReads = true
+        // What came meanwhile is reported at once.
+        executor.modify(self, descriptor: descriptor, events: events)
+    }
+
+    /// Lets bytes arrive without a report, until a read finds that there are none.
+    ///
+    /// For a source whose bytes must wait for a full sink: there each arrival would wake the loop for nothing. The end of
+    /// the stream and errors are still reported.
+    package func pauseReads() {
+        guard watchesReads, descriptor >= 0 else { return }
+        watchesReads = false
+        isReadable = true
+        executor.modify(self, descriptor: descriptor, events: events)
     }
 
     /// Sends bytes; `more` says that others follow at once and may share the packet.
