@@ -159,7 +159,9 @@ export async function copy(text, said) {
 export async function copyAttachCommand(session) {
     try {
         const info = await call(`/api/sessions/${session.hash}/attach-info`);
-        await copy(`opencode attach ${shellWord(info.attachUrl)} --password ${shellWord(info.attachPassword)}`,
+        // With its conversation the terminal shows what is going on, not an empty page.
+        const conversation = session.sessionId ? ` -s ${shellWord(session.sessionId)}` : "";
+        await copy(`opencode attach ${shellWord(info.attachUrl)} --password ${shellWord(info.attachPassword)}${conversation}`,
             t("toast.attachCopied"));
     } catch (error) {
         const missing = error instanceof ApiError && error.kind === "missing";

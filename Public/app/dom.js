@@ -96,3 +96,38 @@ export function webAddress(address) {
         return null;
     }
 }
+
+/**
+ * Style sheets that the first screen does not need, by name, as they come.
+ *
+ * @type {Map<string, Promise<unknown>>}
+ */
+const styles = new Map();
+
+/**
+ * A module once its style sheets are there, too; a sheet that cannot be had is asked for again the next time.
+ *
+ * @template T
+ * @param {Promise<T>} module
+ * @param {...string} names Files of `styles/`, without ending.
+ * @returns {Promise<T>}
+ */
+export async function withStyles(module, ...names) {
+    const sheets = names.map((name) => {
+        const known = styles.get(name);
+        if (known) return known;
+        const link = h("link", { rel: "stylesheet", href: `/styles/${name}.css` });
+        const coming = new Promise((resolve, reject) => {
+            link.onload = resolve;
+            link.onerror = () => {
+                styles.delete(name);
+                link.remove();
+                reject(new Error(`${link.href} could not be loaded`));
+            };
+        });
+        styles.set(name, coming);
+        document.head.append(link);
+        return coming;
+    });
+    return (await Promise.all([module, ...sheets]))[0];
+}

@@ -4,7 +4,7 @@ import { call } from "./api.js";
 import { banner } from "./components/banner.js";
 import { header } from "./components/header.js";
 import { mountToasts, toast } from "./components/toast.js";
-import { h } from "./dom.js";
+import { h, withStyles } from "./dom.js";
 import { goLive } from "./live.js";
 import { onRoute, routeOf, startRouting } from "./routes.js";
 import { store } from "./store.js";
@@ -20,45 +20,11 @@ import { home } from "./views/home.js";
  */
 const views = {
     home: () => home,
-    session: async () => (await withStyles("/styles/starting.css", import("./views/starting.js"))).starting,
-    settings: async () => (await withStyles("/styles/settings.css", import("./views/settings.js"))).settings,
-    admin: async () => (await withStyles("/styles/settings.css", import("./views/admin.js"))).admin,
-    missing: async () => (await withStyles("/styles/starting.css", import("./views/missing.js"))).missing,
+    session: async () => (await withStyles(import("./views/starting.js"), "starting", "panels")).starting,
+    settings: async () => (await withStyles(import("./views/settings.js"), "settings")).settings,
+    admin: async () => (await withStyles(import("./views/admin.js"), "settings")).admin,
+    missing: async () => (await withStyles(import("./views/missing.js"), "starting")).missing,
 };
-
-/**
- * By address, as they come.
- *
- * @type {Map<string, Promise<unknown>>}
- */
-const styles = new Map();
-
-/**
- * A screen whose styles the first paint does not need either.
- *
- * @template T
- * @param {string} href
- * @param {Promise<T>} view
- * @returns {Promise<T>}
- */
-async function withStyles(href, view) {
-    let loaded = styles.get(href);
-    if (!loaded) {
-        const link = h("link", { rel: "stylesheet", href });
-        loaded = new Promise((resolve, reject) => {
-            link.onload = resolve;
-            link.onerror = () => {
-                // To be tried again with the next visit.
-                styles.delete(href);
-                link.remove();
-                reject(new Error(`${href} could not be loaded`));
-            };
-        });
-        styles.set(href, loaded);
-        document.head.append(link);
-    }
-    return (await Promise.all([view, loaded]))[0];
-}
 
 /** The document brings the frame along, so that something stands there before the first module has come. */
 const page = /** @type {HTMLElement} */ (document.querySelector(".page"));

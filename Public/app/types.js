@@ -29,9 +29,26 @@
  * @property {string | null} [description] The first prompt.
  * @property {string | null} [title]
  * @property {string | null} [attachUrl]
+ * @property {string | null} [sessionId] The agent's conversation, once there is one.
+ * @property {string | null} [editorUrl] Where its files are edited, while it runs with an editor.
  * @property {boolean | null} [dirty] Uncommitted changes, when known.
  * @property {number | null} [unpushed] Commits that only the session has, when known.
  * @property {string | null} [node] Where it runs (administrators only).
+ *
+ * @typedef {object} Message What was said in a session.
+ * @property {"message.user" | "message.assistant"} type
+ * @property {string} partID A later text of a part takes the place of the earlier.
+ * @property {string} text
+ * @property {number} time Milliseconds since 1970.
+ *
+ * @typedef {"owner" | "signed-in" | "public"} Visibility
+ *
+ * @typedef {object} Port Something that listens in a session.
+ * @property {number} port
+ * @property {string} url
+ * @property {boolean} detected Whether something was heard to listen there.
+ * @property {Visibility} visibility
+ * @property {string | null} expiresAt ISO date from which on it is its owner's alone again.
  *
  * @typedef {object} Me
  * @property {string} email

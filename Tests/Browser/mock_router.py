@@ -53,6 +53,10 @@ class MockRouter:
         self.sessions: dict[str, dict] = {}
         self.secrets: dict[str, str] = {}
         self.logs: dict[str, str] = {}
+        self.messages: dict[str, list[dict]] = {}
+        """What was said, by session."""
+        self.ports: dict[str, dict[int, dict]] = {}
+        """What listens or is shared, by session and port."""
         self.requests: list[tuple[str, str, dict | None]] = []
         self.expired: str | None = None
         """How an ended sign-in shows: None, "401", "html" or "redirect"."""
@@ -142,6 +146,24 @@ class MockRouter:
 
         self.set(hash_, state="creating", stage="initializing", activity={"at": ago(), "source": "resumed"})
         threading.Thread(target=walk, daemon=True).start()
+
+    def say(self, hash_: str, text: str, role: str = "assistant", part: str | None = None, at: float | None = None) -> None:
+        """Something is said; a part that is known takes the new text."""
+        with self._lock:
+            said = self.messages.setdefault(hash_, [])
+            known = next((one for one in said if one["partID"] == part), None) if part else None
+            if known:
+                known["text"] = text
+            else:
+                said.append({"type": f"message.{role}", "partID": part or f"part-{len(said)}", "messageID": f"message-{len(said)}",
+                             "sessionID": "ses_1", "text": text, "time": int((at or time.time()) * 1000)})
+        self.tell()
+
+    def listening(self, hash_: str, port: int, detected: bool = True, **rule) -> dict:
+        details = self.ports.setdefault(hash_, {}).setdefault(port, {
+            "port": port, "url": f"http://{port}-{hash_}.{self.host}", "detected": detected, "visibility": "owner", "expiresAt": None})
+        details.update(rule)
+        return details
 
     # Streams
 
@@ -322,7 +344,10 @@ class _Handler(BaseHTTPRequestHandler):
             return self.admin_sessions()
         if path == "/api/user/secret" or path.startswith("/api/user/secret/"):
             return self.secret(method, path)
-        match = re.fullmatch(r"/api/sessions/([0-9a-f]{12})(?:/([a-z-]+))?", path)
+        match = re.fullmatch(r"/api/sessions/([0-9a-f]{12})/ports(?:/(\d+))?", path)
+        if match and match.group(1) in router.sessions:
+            return self.port(method, match.group(1), match.group(2))
+        match = re.fullmatch(r"/api/sessions/([0-9a-f]{12})(?:/([a-z-]+|progress/stream))?", path)
         if match:
             return self.session(method, match.group(1), match.group(2))
         self.refuse(404, "not_found", "There is no such resource.")
@@ -367,11 +392,32 @@ class _Handler(BaseHTTPRequestHandler):
             return self.answer(200, {"hash": hash_, "idleTimeoutMinutes": self.body["minutes"]})
         if verb == "events":
             return self.stream(hash_)
+        if verb == "progress/stream":
+            return self.stream(hash_, self.progress_events)
         if verb == "log":
             return self.answer(200, router.logs.get(hash_, ""), "text/plain; charset=utf-8")
         if verb == "attach-info":
             return self.answer(200, {"hash": hash_, "attachUrl": session["attachUrl"], "attachPassword": "0" * 32})
         self.refuse(404, "not_found", "There is no such resource.")
+
+    def port(self, method: str, hash_: str, port: str | None) -> None:
+        router = self.router
+        ports = router.ports.setdefault(hash_, {})
+        if port is None:
+            return self.answer(200, {"ports": [one for one in ports if ports[one]["detected"]],
+                                     "details": [ports[one] for one in sorted(ports)]})
+        if int(port) in (4096, 7681, 9222):
+            return self.refuse(400, "invalid_port", "A port is a number from 1024 to 65535; these belong to the session itself.")
+        known = int(port) in ports
+        details = router.listening(hash_, int(port), detected=False)
+        if method == "DELETE" or self.body["visibility"] == "owner":
+            details.update(visibility="owner", expiresAt=None)
+            if not details["detected"] or not known:
+                ports.pop(int(port), None)
+        else:
+            minutes = self.body.get("expiresInMinutes")
+            details.update(visibility=self.body["visibility"], expiresAt=ago(minutes=-minutes) if minutes else None)
+        self.answer(200, details)
 
     def secret(self, method: str, path: str) -> None:
         secrets = self.router.secrets
@@ -407,7 +453,7 @@ class _Handler(BaseHTTPRequestHandler):
                 "lastActivity": ago(minutes=7 * index + 1), "node": "node-2"})
         self.answer(200, {"sessions": sessions, "limits": {"runningTotal": 50}})
 
-    def stream(self, hash_: str | None) -> None:
+    def stream(self, hash_: str | None, events=None) -> None:
         router = self.router
         if router.refuse_streams:
             return self.answer(502, "Bad Gateway", "text/plain")
@@ -422,7 +468,7 @@ class _Handler(BaseHTTPRequestHandler):
             if hash_ is None:
                 self.list_events(listener)
             else:
-                self.session_events(listener, hash_)
+                (events or self.session_events)(listener, hash_)
         finally:
             router.unlisten(listener)
 
@@ -450,6 +496,21 @@ class _Handler(BaseHTTPRequestHandler):
             self.event("sessions", self.router.snapshot())
             # As the router does: what changes within a tenth of a second is told together.
             time.sleep(0.1)
+            if not self.wait(listener):
+                return
+
+    def progress_events(self, listener: queue.Queue, hash_: str) -> None:
+        told: dict[str, dict] | None = None
+        while True:
+            said = [dict(one) for one in self.router.messages.get(hash_, [])]
+            if told is None:
+                title = self.router.sessions[hash_].get("title")
+                self.event("snapshot", {**({"title": title} if title else {}), "messages": said})
+            else:
+                for one in said:
+                    if told.get(one["partID"]) != one:
+                        self.event("message", one)
+            told = {one["partID"]: one for one in said}
             if not self.wait(listener):
                 return
 
@@ -481,12 +542,28 @@ CLONE_FAILURE = {
 }
 
 
+CONVERSATION = [
+    (38, "user", "Users on Safari end up in a redirect loop after signing in. Find out why and fix it."),
+    (37, "assistant", "I will look at how the session cookie is set, and at what Safari makes of it."),
+    (31, "assistant", "The cookie is set with SameSite=None but without Secure on the callback. Safari drops it, the next page finds no "
+     "sign-in and redirects again.\n\nThe fix is one line in src/auth/cookies.ts; I am adding a test that signs in with WebKit."),
+    (6, "user", "Good. Does the preview work, too?"),
+    (2, "assistant", "Yes: it listens on port 5173. The test passes with WebKit and Chromium."),
+]
+
+
 def seed(router: MockRouter, many: int = 0) -> None:
     """A list as somebody has it after a week of work."""
     shop, pay, docs = (f"https://github.com/acme/{name}" for name in ("webshop", "payments", "docs"))
-    router.add(shop, "fix-login-loop", "running", title="Fix the login redirect loop in Safari",
-               description="Users on Safari end up in a redirect loop after signing in. Find out why and fix it.",
-               at=ago(minutes=2), createdAt=ago(hours=2))
+    login = router.add(shop, "fix-login-loop", "running", title="Fix the login redirect loop in Safari",
+                       description="Users on Safari end up in a redirect loop after signing in. Find out why and fix it.",
+                       at=ago(minutes=2), createdAt=ago(hours=2), sessionId="ses_1a2b3c")
+    router.sessions[login]["editorUrl"] = f"http://editor-{login}.{router.host}/"
+    now = time.time()
+    for minutes, role, text in CONVERSATION:
+        router.say(login, text, role, at=now - 60 * minutes)
+    router.listening(login, 5173)
+    router.listening(login, 8080, visibility="public", expiresAt=ago(minutes=-55))
     router.add(pay, "retry-webhooks", "running", title="Retry failed webhooks with back-off", keptBecause="agent_busy",
                at=ago(seconds=20), createdAt=ago(minutes=40), dirty=True, unpushed=2)
     router.add("https://gitlab.example.org/platform/infra", "calm-otter-42", "creating", stage="preparing",

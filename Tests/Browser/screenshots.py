@@ -41,6 +41,29 @@ def menu(mock: MockRouter, page: Page) -> None:
     page.locator(".row .icon-button").nth(1).click()
 
 
+def panel(mock: MockRouter, page: Page, item: int) -> None:
+    home(mock, page)
+    page.locator(".row", has_text="fix-login-loop").locator(".icon-button").click()
+    page.get_by_role("menuitem").nth(item).click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def conversation(mock: MockRouter, page: Page) -> None:
+    panel(mock, page, 3)
+    expect(page.get_by_role("article").last).to_be_focused()
+
+
+def previews(mock: MockRouter, page: Page) -> None:
+    panel(mock, page, 4)
+    expect(page.locator(".port")).to_have_count(2)
+
+
+def share(mock: MockRouter, page: Page) -> None:
+    previews(mock, page)
+    page.locator(".port .button").first.click()
+    page.locator(".port-choice input[value=public]:visible").check()
+
+
 def delete(mock: MockRouter, page: Page) -> None:
     home(mock, page)
     page.get_by_role("link", name="Retry failed webhooks").focus()
@@ -58,6 +81,14 @@ def starting(mock: MockRouter, page: Page) -> None:
         mock.set(hash_, stage=stage)
     page.locator("summary").click()
     page.wait_for_timeout(1800)
+
+
+def waking_with_conversation(mock: MockRouter, page: Page) -> None:
+    home(mock, page)
+    hash_ = page.locator(".row", has_text="fix-login-loop").get_attribute("data-hash")
+    mock.set(hash_, state="creating", stage="preparing", activity={"at": mock.sessions[hash_]["lastActivity"], "source": "resumed"})
+    page.goto(f"{mock.url}/session/{hash_}")
+    expect(page.get_by_role("article").last).to_be_visible()
 
 
 def failed(mock: MockRouter, page: Page) -> None:
@@ -109,7 +140,7 @@ def empty(mock: MockRouter, page: Page) -> None:
     expect(page.locator(".list-empty")).to_be_visible()
 
 
-SCREENS = [home, form, menu, delete, starting, failed, settings, admin, waking, could_not_wake, lost, missing, empty]
+SCREENS = [home, form, menu, conversation, previews, share, delete, starting, waking_with_conversation, failed, settings, admin, waking, could_not_wake, lost, missing, empty]
 # Of the documentation: name, screen, theme, width, height.
 PICTURES = [
     ("picker.png", home, "light", 1200, 1150),

@@ -124,10 +124,13 @@ def test_links_and_commands_are_copied(seeded: MockRouter, open_page):
     menu(page, LOGIN, "Copy link")
     expect(page.locator(".toast")).to_contain_text("Link copied")
     assert page.evaluate("navigator.clipboard.readText()") == f"{seeded.url}/session/{hash_}"
-    menu(page, LOGIN, "Copy attach command")
-    expect(page.locator(".toast").last).to_contain_text("Command copied")
-    assert page.evaluate("navigator.clipboard.readText()") \
-        == f"opencode attach http://attach-{hash_}.{seeded.host} --password {'0' * 32}"
+    for title, conversation in ((LOGIN, " -s ses_1a2b3c"), (WEBHOOKS, "")):
+        hash_ = row(page, title).get_attribute("data-hash")
+        menu(page, title, "Copy attach command")
+        expect(page.locator(".toast", has_text="Command copied")).to_have_count(1)
+        assert page.evaluate("navigator.clipboard.readText()") \
+            == f"opencode attach http://attach-{hash_}.{seeded.host} --password {'0' * 32}{conversation}"
+        page.locator(".toast", has_text="Command copied").get_by_role("button", name="Dismiss").click()
 
 
 def test_logs_are_saved_as_a_file(seeded: MockRouter, open_page):
@@ -145,6 +148,19 @@ def test_a_session_opens_in_a_new_tab(seeded: MockRouter, open_page):
     with page.expect_popup() as popup:
         menu(page, LOGIN, "Open in new tab")
     popup.value.locator("h1", has_text="Session ").wait_for()
+
+
+def test_the_editor_opens_where_a_running_session_has_one(seeded: MockRouter, open_page):
+    page = open_page(seeded.url)
+    hash_ = row(page, LOGIN).get_attribute("data-hash")
+    page.get_by_role("button", name=f"More for {LOGIN}").click()
+    editor = page.get_by_role("menuitem", name="Open editor")
+    expect(editor).to_have_attribute("href", f"http://editor-{hash_}.{seeded.host}/")
+    expect(editor).to_have_attribute("target", "_blank")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name=f"More for {WEBHOOKS}").click()
+    expect(page.get_by_role("menuitem", name="Conversation")).to_be_visible()
+    expect(editor).to_have_count(0)
 
 
 def test_keeping_puts_the_stop_off(seeded: MockRouter, open_page):

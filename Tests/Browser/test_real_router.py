@@ -165,6 +165,48 @@ def test_variables_are_kept_and_never_shown(address, open_page):
     expect(page.locator(".variable-name", has_text="WALK_KEY")).to_have_count(0)
 
 
+def test_what_is_said_and_what_listens_in_a_session_is_shown_asleep_or_awake(request, open_page):
+    if "ROUTER_URL" in os.environ:
+        pytest.skip("speaks as the session does")
+    router = request.getfixturevalue("router")
+    made = router.create(request.getfixturevalue("repositories").story, "panels")["hash"]
+
+    def say(part: str, text: str, role: str):
+        router.pod_call(made, "progress", {"type": f"message.{role}", "partID": part, "messageID": part, "sessionID": "ses_1",
+                                           "text": text, "time": 1_700_000_000_000})
+
+    say("p1", "Look at the shop", "user")
+    router.pod_call(made, "ports", {"ports": [5173]})
+    page = open_page(f"http://{router.host}")
+    menu(page, "panels", "Conversation")
+    messages = page.get_by_role("article")
+    expect(messages.locator(".message-text")).to_have_text(["Look at the shop"])
+    say("p2", "It is on port <b>5173</b>", "assistant")
+    expect(messages.locator(".message-text")).to_have_text(["Look at the shop", "It is on port <b>5173</b>"])
+    page.keyboard.press("Escape")
+    menu(page, "panels", "Previews…")
+    line = page.locator(".port", has_text="5173")
+    expect(line.get_by_role("link")).to_have_attribute("href", re.compile(f"^http://5173-{made}[.]"))
+    line.get_by_role("button", name="Share port 5173…").click()
+    line.locator("input[value=public]").check()
+    line.get_by_role("button", name="Make public").click()
+    expect(line.locator(".port-state")).to_have_text("Everybody · ends in 1 hour")
+    assert router.api("GET", f"/sessions/{made}/ports")["details"][0]["visibility"] == "public"
+    field = page.get_by_role("spinbutton", name="Another port")
+    field.fill("4096")
+    field.press("Enter")
+    expect(page.locator(".problem:visible")).to_contain_text("belong to the session itself")
+    field.fill("9000")
+    field.press("Enter")
+    expect(page.locator(".port", has_text="9000").get_by_role("link")).to_be_focused()
+    page.keyboard.press("Escape")
+    menu(page, "panels", "Stop")
+    page.get_by_role("button", name="Stop session").click()
+    expect(row(page, "panels").locator(".row-state")).to_have_text("Stopped", timeout=20_000)
+    menu(page, "panels", "Conversation")
+    expect(messages).to_have_count(2)
+
+
 def test_administrators_see_and_stop_sessions(request, open_page):
     if "ROUTER_URL" in os.environ:
         pytest.skip("needs a router that knows its administrators")

@@ -1,7 +1,8 @@
-/** Questions that must be answered before anything happens. */
+/** Questions that must be answered before anything happens, and panels that are looked at and closed. */
 import "../later-words.js";
 import { h, uniqueID } from "../dom.js";
 import { t } from "../text.js";
+import { icon } from "./icons.js";
 
 /**
  * @typedef {object} Question
@@ -63,6 +64,38 @@ function open({ title, text, confirm, dangerous = false, subject }, field) {
         field && h("div", { class: "field" }, h("label", { for: field.input.id }, field.label), field.input),
         h("div", { class: "dialog-buttons" }, cancel, button));
     const dialog = h("dialog", { class: "dialog", "aria-labelledby": titleID, "aria-describedby": textID }, form);
+    dialog.returnValue = "no";
+    return present(dialog).then(() => (dialog.returnValue === "yes" ? field?.input.value.trim() ?? "" : null));
+}
+
+/**
+ * Shows something in a panel until it is closed: by its button, Escape or a click beside it.
+ *
+ * @param {string} title
+ * @param {string} subject What it is about.
+ * @param {...Node} content
+ * @returns {Promise<void>} When it is closed.
+ */
+export function showPanel(title, subject, ...content) {
+    const titleID = uniqueID();
+    const dialog = h("dialog", { class: "dialog panel-dialog", "aria-labelledby": titleID },
+        h("div", { class: "panel-head" },
+            h("div", {}, h("h2", { id: titleID }, title), h("p", { class: "panel-subject" }, subject)),
+            h("button", { class: "icon-button", type: "button", "aria-label": t("action.close"), onclick: () => dialog.close() },
+                icon("close"))),
+        ...content);
+    // The screen that it belongs to goes away.
+    window.addEventListener("screenchange", () => dialog.close(), { once: true });
+    return present(dialog);
+}
+
+/**
+ * Shows a dialog until it closes; then the focus is where it was before.
+ *
+ * @param {HTMLDialogElement} dialog
+ * @returns {Promise<void>}
+ */
+function present(dialog) {
     const before = document.activeElement;
     document.body.append(dialog);
     // Only a click that also began beside the dialog closes it: selecting text may end there.
@@ -71,15 +104,14 @@ function open({ title, text, confirm, dangerous = false, subject }, field) {
         began = event.target === dialog;
     });
     dialog.addEventListener("click", (event) => {
-        if (event.target === dialog && began) dialog.close("no");
+        if (event.target === dialog && began) dialog.close();
     });
     return new Promise((resolve) => {
         dialog.addEventListener("close", () => {
             dialog.remove();
             if (before instanceof HTMLElement && before.isConnected) before.focus();
-            resolve(dialog.returnValue === "yes" ? field?.input.value.trim() ?? "" : null);
+            resolve();
         });
-        dialog.returnValue = "no";
         dialog.showModal();
     });
 }

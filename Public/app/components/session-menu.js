@@ -3,13 +3,15 @@ import "../later-words.js";
 import {
     copy, copyAttachCommand, deleteSession, downloadLog, keepAlive, linkToShare, setIdleTime, startSession, stopSession,
 } from "../actions.js";
+import { fetched, sentence } from "../api.js";
 import { go } from "../routes.js";
 import { holdsWork, linkOf, repositoryOf, stopsAt, titleOf } from "../sessions.js";
 import { plural, t } from "../text.js";
-import { h } from "../dom.js";
+import { h, webAddress, withStyles } from "../dom.js";
 import { store } from "../store.js";
 import { ask, askFor } from "./dialog.js";
 import { openMenu } from "./menu.js";
+import { toast } from "./toast.js";
 
 /** @typedef {import("../types.js").Session} Session */
 
@@ -20,10 +22,15 @@ import { openMenu } from "./menu.js";
 export function openSessionMenu(button, session) {
     const { state } = session;
     const link = linkOf(session);
+    const editor = state === "running" ? webAddress(session.editorUrl) : null;
     /** @type {(import("./menu.js").Item | false)[]} */
     const items = [
         state === "running" && { label: t("action.open"), run: () => location.assign(link) },
         (state === "running" || state === "stopped") && { label: t("action.openTab"), href: link },
+        editor !== null && { label: t("action.editor"), href: editor },
+        { label: t("thread.action"), run: () => void show(session, import("./conversation.js")), apart: true },
+        (state === "running" || state === "stopped")
+            && { label: t("ports.action"), run: () => void show(session, import("./previews.js")) },
         state === "creating" && { label: t("action.details"), run: () => go(`/session/${session.hash}`) },
         state === "failed" && { label: t("action.reason"), run: () => go(`/session/${session.hash}`) },
         state === "stopped" && { label: t("action.start"), run: () => void startSession(session) },
@@ -47,6 +54,20 @@ export function openSessionMenu(button, session) {
 /** @param {Session} session */
 function subject(session) {
     return `${repositoryOf(session)} · ${session.branch}`;
+}
+
+/**
+ * A panel whose code comes when it is asked for.
+ *
+ * @param {Session} session
+ * @param {Promise<{show: (session: Session) => Promise<void>}>} panel
+ */
+async function show(session, panel) {
+    try {
+        await (await fetched(withStyles(panel, "panels"))).show(session);
+    } catch (error) {
+        toast({ text: sentence(error), kind: "error" });
+    }
 }
 
 /**

@@ -4,6 +4,7 @@ import { announce } from "../announce.js";
 import { ApiError, call, sentence } from "../api.js";
 import { icon } from "../components/icons.js";
 import { LogView } from "../components/log-view.js";
+import { MessageThread } from "../components/message-thread.js";
 import { askToStop } from "../components/session-menu.js";
 import { StageList } from "../components/stage-list.js";
 import { h, fill, setText, webAddress } from "../dom.js";
@@ -47,6 +48,9 @@ class StartingScreen {
     #patience = 0;
     #stages = new StageList();
     #log;
+    /** What was said before: something to read while it wakes. */
+    #thread;
+    #conversation = h("details", { class: "log conversation", open: true }, h("summary", {}, t("thread.title")));
     #title = h("h1", { class: "start-title", tabindex: "-1" }, t("start.title"));
     #subject = h("p", { class: "start-subject" });
     #elapsed = h("p", { class: "start-elapsed" });
@@ -66,6 +70,11 @@ class StartingScreen {
         this.#hash = hash;
         this.#path = path;
         this.#log = new LogView(hash);
+        this.#thread = new MessageThread(hash);
+        this.#conversation.append(this.#thread.element);
+        this.#thread.onChange = (_title, count) => {
+            if (count > 0 && !this.#conversation.isConnected) this.element.append(this.#conversation);
+        };
         this.element = h("section", { class: "start", "data-state": "creating" },
             h("div", { class: "start-head" }, h("span", { class: "pulse", "aria-hidden": "true" }),
                 h("div", {}, this.#title, this.#subject), this.#elapsed),
@@ -87,6 +96,7 @@ class StartingScreen {
         if (!session) return this.#missing();
         this.#take(session);
         if (session.state === "running") return this.#open(session.url);
+        void this.#thread.follow();
         if (session.state === "failed") return this.#fail(session.failure ?? null);
         if (session.state === "creating") {
             this.#underWay = true;
@@ -101,6 +111,7 @@ class StartingScreen {
     end() {
         this.#life.abort();
         this.#log.end();
+        this.#thread.end();
         this.#endClock();
     }
 
@@ -338,6 +349,7 @@ class StartingScreen {
         this.#elapsed.hidden = state !== "creating";
         this.#stages.element.hidden = state === "missing" || state === "stopped";
         this.#log.element.hidden = state === "missing";
+        if (state === "missing") this.#conversation.remove();
         this.#log.growing = state === "creating";
         if (state === "creating") {
             fill(this.#buttons,
