@@ -147,6 +147,8 @@ PICTURES = [
     ("picker-dark.png", home, "dark", 1200, 1150),
     ("starting.png", starting, "light", 1000, 720),
     ("failure.png", failed, "light", 1000, 760),
+    ("conversation.png", conversation, "light", 1000, 760),
+    ("share.png", share, "dark", 1000, 760),
     ("phone.png", home, "dark", 390, 844),
 ]
 

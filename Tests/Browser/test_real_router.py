@@ -18,6 +18,12 @@ def address(request):
 
 
 @pytest.fixture(scope="module")
+def any_address(request):
+    """For what is the same whatever runs the sessions."""
+    return os.environ.get("ROUTER_URL") or f"http://{request.getfixturevalue('router').host}"
+
+
+@pytest.fixture(scope="module")
 def story(request):
     return os.environ.get("ROUTER_REPOSITORY") or request.getfixturevalue("repositories").story
 
@@ -77,8 +83,8 @@ def test_from_the_picker_into_a_session_and_back(address, story, open_page):
     expect(row(page, "walk")).to_have_count(0, timeout=30_000)
 
 
-def test_branches_and_a_name_are_suggested(address, story, open_page):
-    page = open_page(address)
+def test_branches_and_a_name_are_suggested(any_address, story, open_page):
+    page = open_page(any_address)
     page.get_by_role("combobox", name="Repository").fill(story)
     expect(page.get_by_role("textbox", name="Work on branch")).not_to_have_value("")
     page.get_by_role("combobox", name="Start from").click()
@@ -92,8 +98,8 @@ def test_a_wrong_repository_shows_the_reason(address, story, open_page):
     expect(reason).to_contain_text("nothing-here", timeout=30_000)
 
 
-def test_a_repository_that_is_not_allowed_is_refused(address, open_page):
-    page = open_page(address)
+def test_a_repository_that_is_not_allowed_is_refused(any_address, open_page):
+    page = open_page(any_address)
     start(page, "file:///etc/passwd", "walk-file")
     expect(page.locator(".field-repository .problem")).not_to_be_empty()
 
@@ -253,19 +259,19 @@ def test_an_ended_sign_in_is_recognised_behind_an_ingress(request, open_page):
     expect(page.get_by_role("textbox", name="What shall it do?")).to_have_value("Not to be lost")
 
 
-def test_every_screen_loads_at_its_own_address(address, open_page):
-    page = open_page(address + "/settings")
+def test_every_screen_loads_at_its_own_address(any_address, open_page):
+    page = open_page(any_address + "/settings")
     expect(page.get_by_role("heading", level=1)).to_have_text("Settings")
-    page.goto(address + "/session/0123456789ab")
+    page.goto(any_address + "/session/0123456789ab")
     expect(page.get_by_role("heading", level=1)).to_have_text("This session does not exist")
-    page.goto(address + "/admin")
+    page.goto(any_address + "/admin")
     expect(page.get_by_role("heading", level=1)).to_have_text("All sessions")
-    page.goto(address + "/nothing")
+    page.goto(any_address + "/nothing")
     expect(page.get_by_role("heading", level=1)).to_have_text("There is nothing here")
 
 
-def test_the_first_screen_is_small_on_the_wire(address, open_page):
-    page = open_page(address)
+def test_the_first_screen_is_small_on_the_wire(any_address, open_page):
+    page = open_page(any_address)
     page.locator(".list-empty:visible, .row:visible").first.wait_for()
     sizes = page.evaluate("""() => {
         const all = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')];

@@ -85,8 +85,9 @@ export function showPanel(title, subject, ...content) {
                 icon("close"))),
         ...content);
     // The screen that it belongs to goes away.
-    window.addEventListener("screenchange", () => dialog.close(), { once: true });
-    return present(dialog);
+    const leave = () => dialog.close();
+    window.addEventListener("screenchange", leave);
+    return present(dialog).then(() => window.removeEventListener("screenchange", leave));
 }
 
 /**
