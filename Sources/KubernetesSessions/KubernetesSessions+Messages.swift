@@ -89,12 +89,7 @@ extension KubernetesSessions: MessageStore {
                     ObjectNames.hashLabel: id.description, ObjectNames.managerLabel: ObjectNames.manager,
                     ObjectNames.kindLabel: "messages",
                 ]),
-                "ownerReferences": [
-                    [
-                        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": .string(ObjectNames.claim(id)),
-                        "uid": .string(owner),
-                    ]
-                ],
+                "ownerReferences": SessionDocuments.owner(id, owner),
             ],
             "data": content,
         ]

@@ -179,7 +179,7 @@ extension KubernetesSessions {
             guard let claim = await self.claims[id], claim.metadata.deletionTimestamp == nil,
                 await self.pods[id] != nil
             else { return }
-            try await self.storeToken(token, of: id)
+            try await self.storeToken(token, of: id, claim)
         }
     }
 
@@ -254,7 +254,7 @@ extension KubernetesSessions {
         _ id: SessionID, _ claim: PersistentVolumeClaim, gitToken: String?
     ) async throws(SessionRuntimeError) {
         guard let session = SessionDerivation.session(id, claim: claim, pod: nil) else { throw .notFound(id) }
-        if let gitToken { try await storeToken(gitToken, of: id) }
+        if let gitToken { try await storeToken(gitToken, of: id, claim) }
         let deadline = ContinuousClock.now + Self.patience
         while true {
             let secrets = SessionDocuments.PodSecrets(
@@ -312,9 +312,12 @@ extension KubernetesSessions {
         return claims[id].map { SessionDerivation.state(claim: $0, pod: pod, warnings: []) }
     }
 
-    private func storeToken(_ token: String, of id: SessionID) async throws(SessionRuntimeError) {
+    private func storeToken(
+        _ token: String, of id: SessionID, _ claim: PersistentVolumeClaim
+    ) async throws(SessionRuntimeError) {
+        let uid = claim.metadata.uid ?? ""
         do throws(KubernetesError) {
-            _ = try await client.create(SessionDocuments.gitSecret(id, token: token), as: Secret.self)
+            _ = try await client.create(SessionDocuments.gitSecret(id, token: token, claim: uid), as: Secret.self)
         } catch {
             guard error.status == 409 else {
                 if let failure = StartFailure.refusal(error) { throw .failed(failure) }
@@ -322,7 +325,11 @@ extension KubernetesSessions {
             }
             _ = try await ask { () async throws(KubernetesError) in
                 try await self.client.patch(
-                    Secret.self, ObjectNames.gitSecret(id), ["stringData": [SessionDocuments.tokenKey: .string(token)]])
+                    Secret.self, ObjectNames.gitSecret(id),
+                    [
+                        "metadata": ["ownerReferences": SessionDocuments.owner(id, uid)],
+                        "stringData": [SessionDocuments.tokenKey: .string(token)],
+                    ])
             }
         }
     }

@@ -36,11 +36,26 @@ enum SessionDocuments {
     static let tokenKey = "GITHUB_TOKEN"
 
     /// The secret with the owner's token for the repository's host.
-    static func gitSecret(_ id: SessionID, token: String) -> JSONValue {
+    ///
+    /// Its claim owns it: whatever a replica stores that has not seen the session go, goes as well.
+    static func gitSecret(_ id: SessionID, token: String, claim uid: String) -> JSONValue {
         [
             "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
-            "metadata": ["name": .string(ObjectNames.gitSecret(id)), "labels": ObjectNames.labels(id)],
+            "metadata": [
+                "name": .string(ObjectNames.gitSecret(id)), "labels": ObjectNames.labels(id),
+                "ownerReferences": owner(id, uid),
+            ],
             "stringData": [tokenKey: .string(token)],
+        ]
+    }
+
+    /// The session's claim as the owner of another object.
+    static func owner(_ id: SessionID, _ uid: String) -> JSONValue {
+        [
+            [
+                "apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": .string(ObjectNames.claim(id)),
+                "uid": .string(uid),
+            ]
         ]
     }
 

@@ -102,6 +102,7 @@ struct SettingsTests {
             ("AUTH_EMAIL_HEADER", "X_Email", "AUTH_EMAIL_HEADER=X_Email: expected the name of an HTTP field"),
             ("AUTH_RECHECK_URL", "https://u:p@x", "AUTH_RECHECK_URL=https://u:p@x: expected an http"),
             ("ALLOWED_REPO_SCHEMES", "ext", "ALLOWED_REPO_SCHEMES=ext: expected https, http, git, ssh, file"),
+            ("GIT_TOKEN_HOSTS", "https://x", "GIT_TOKEN_HOSTS=https://x: expected [user@]host[:port]"),
             ("METRICS_PORT", "3000", "METRICS_PORT=3000: must differ from PORT"),
             ("DEV_EMAIL", "a@b.c", "DEV_EMAIL=a@b.c: only with DEVELOPMENT=true"),
             ("SESSION_RUNTIME", "kubernetes", "OPENCODE_IMAGE: not set; expected the session image"),

@@ -2,12 +2,12 @@
 
 import base64
 import socket
-import time
 
 import pytest
 
 from harness import git_session
 from harness.git_session import question
+from harness.waiting import eventually
 
 OWNER = "owner@example.test"
 
@@ -53,13 +53,6 @@ def stored(cluster, session):
     return secret and base64.b64decode(secret["data"]["GITHUB_TOKEN"]).decode()
 
 
-def until(condition):
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def test_the_clone_and_a_push_hours_later_use_the_token_of_their_time(router, cluster, guarded, session, inside):
     assert stored(cluster, session) == "first-token"
     # What the pod was started with is a fallback only: the clone has asked.
@@ -67,7 +60,7 @@ def test_the_clone_and_a_push_hours_later_use_the_token_of_their_time(router, cl
     assert set(guarded.shown()) == {"oauth2:first-token"}
     guarded.accept("second-token")
     router.api("GET", "/sessions", email=OWNER, fields=token("second-token"))
-    until(lambda: stored(cluster, session) == "second-token")
+    eventually(lambda: stored(cluster, session) == "second-token")
     git_session.push(*inside, "one")
     assert guarded.shown()[-1] == "oauth2:second-token"
     assert inside[0]["OPENCODE_GIT_TOKEN"] == "first-token"
@@ -97,8 +90,8 @@ def test_a_router_that_is_away_leaves_the_token_of_the_start(guarded, session, i
 
 def test_a_session_that_is_deleted_takes_its_token_along_though_a_newer_one_comes(router, cluster, guarded, session):
     path = f"/sessions/{session['hash']}"
-    until(lambda: router.api("GET", path, email=OWNER, fields=token("second-token"))["state"] == "running")
+    eventually(lambda: router.api("GET", path, email=OWNER, fields=token("second-token"))["state"] == "running")
     assert router.request("DELETE", "/api" + path, email=OWNER, fields=token("third-token")).status == 204
     router.api("GET", "/sessions", email=OWNER, fields=token("fourth-token"))
-    until(lambda: not cluster.store.get("persistentvolumeclaims", f"opencode-pvc-{session['hash']}"))
+    eventually(lambda: not cluster.store.get("persistentvolumeclaims", f"opencode-pvc-{session['hash']}"))
     assert stored(cluster, session) is None

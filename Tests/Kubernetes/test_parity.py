@@ -11,6 +11,7 @@ import pytest
 
 from harness.http1 import EventStream
 from harness.router import binary, clean_environment
+from harness.waiting import eventually
 
 OWNER = "owner@example.test"
 STRANGER = "stranger@example.test"
@@ -118,6 +119,9 @@ def test_the_token_is_where_the_original_keeps_it(cluster, identifier):
     assert secret["type"] == "Opaque" and list(secret["data"]) == ["GITHUB_TOKEN"]
     assert secret["metadata"]["labels"] == {
         "opencode.ai/session-hash": identifier, "app.kubernetes.io/managed-by": "opencode-router"}
+    # The claim owns it: the cluster itself sees to it that it does not outlive the session.
+    claim = cluster.store.get("persistentvolumeclaims", f"opencode-pvc-{identifier}")
+    assert [owner["uid"] for owner in secret["metadata"]["ownerReferences"]] == [claim["metadata"]["uid"]]
 
 
 # What a pod sends
@@ -147,7 +151,8 @@ def test_a_call_without_the_pod_s_secret_is_refused(router, identifier, what):
 
 def test_what_a_pod_sent_is_read_by_its_owner_as_from_the_original(router, identifier):
     router.pod_call(identifier, "ports", {"ports": [3001, 5173]})
-    assert router.api("GET", f"/sessions/{identifier}/ports", email=OWNER)["ports"] == [3001, 5173]
+    # The pod's annotation comes back by the watch.
+    eventually(lambda: router.api("GET", f"/sessions/{identifier}/ports", email=OWNER)["ports"] == [3001, 5173])
     message = {"type": "message.user", "partID": "p7", "messageID": "m7", "sessionID": "ses_1", "text": "Seven",
                "time": 1767323045000}
     router.pod_call(identifier, "progress", {"type": "session.title", "sessionID": "ses_1", "title": "The title"})
@@ -157,7 +162,7 @@ def test_what_a_pod_sent_is_read_by_its_owner_as_from_the_original(router, ident
     assert name == "snapshot" and told["title"] == "The title" and type(told["messages"]) is list
     router.pod_call(identifier, "progress", message)
     assert next(event for event in events if event[0] == "message")[1] == message
-    assert router.session(identifier, email=OWNER)["title"] == "The title"
+    eventually(lambda: router.session(identifier, email=OWNER).get("title") == "The title")
     # The original said 403 and so told that the session exists.
     assert follow(router, f"/{identifier}/progress/stream", STRANGER)[0].status == 404
 
