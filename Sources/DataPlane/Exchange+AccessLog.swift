@@ -13,6 +13,7 @@ struct AccessDetails {
 /// The access log is off by default: each line costs a few allocations, which the byte path otherwise has none of.
 extension Exchange {
     /// Keeps what the log will tell, if there is a log.
+    @inline(never)
     func noteAccess(_ who: Identification, _ bytes: UnsafeRawBufferPointer) {
         guard worker.telemetry.accessLog != nil else { return }
         accessDetails = AccessDetails(

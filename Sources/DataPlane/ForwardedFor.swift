@@ -15,7 +15,10 @@ enum ForwardedFor {
         while index > 0 {
             index -= 1
             let field = head.fields[index]
-            guard field.known == .xForwarded, field.name.count == 15, field.isNamed(name, in: buffer) else { continue }
+            // A pattern, not `==`: that is a call through a witness table in another module.
+            guard case .xForwarded = field.known, field.name.count == 15, field.isNamed(name, in: buffer) else {
+                continue
+            }
             let value = field.value.bytes(in: buffer)
             var start = value.count
             while start > 0, isAddressByte(value[start - 1]) { start -= 1 }

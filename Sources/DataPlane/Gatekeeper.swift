@@ -83,7 +83,7 @@ struct Gatekeeper: ~Copyable {
         }
         var who = identity.identify(head, in: buffer, peer: peer)
         // A machine with the administrators' key has no address; the API compares the key before anything else.
-        if who == .refused(.missing), case .api = route, head.first(.xAdmin) != nil { who = .unnamed }
+        if case .api = route, who == .refused(.missing), head.first(.xAdmin) != nil { who = .unnamed }
         if case .refused(let refusal) = who {
             return .refused(
                 Refusal(status: 401, code: refusal.code, sentence: refusal.sentence), who,

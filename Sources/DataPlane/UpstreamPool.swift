@@ -23,7 +23,10 @@ final class UpstreamPool {
     /// The idle connections of one target. A reference, so that one look at the dictionary is enough to change them: an
     /// array as its value is changed through an access that allocates.
     private final class Shelf {
+        let key: UpstreamTarget.Key
         var idle: [Idle] = []
+
+        init(_ key: UpstreamTarget.Key) { self.key = key }
     }
 
     /// Connections kept per target: as many as were ever busy at once, or every peak would be paid for with new ones.
@@ -33,6 +36,8 @@ final class UpstreamPool {
     private let executor: LoopExecutor
     private let connectSeconds: Int
     private var shelves: [UpstreamTarget.Key: Shelf] = [:]
+    /// The one that was looked at last: a request that takes a connection mostly gives it back before another comes.
+    private var recent: Shelf?
     private(set) var idleCount = 0
     /// Whether no target has a shelf; an empty one stays until the next sweep.
     var isEmpty: Bool { shelves.isEmpty }
@@ -46,7 +51,7 @@ final class UpstreamPool {
 
     /// A connection that was used before and has nothing unread, if there is one.
     func takeIdle(_ target: UpstreamTarget, waiter: Waiter) -> Stream? {
-        guard let shelf = shelves[target.key] else { return nil }
+        guard let shelf = knownShelf(of: target.key) else { return nil }
         while let entry = shelf.idle.popLast() {
             idleCount -= 1
             guard isQuiet(entry.stream) else {
@@ -101,9 +106,16 @@ final class UpstreamPool {
     }
 
     private func shelf(of key: UpstreamTarget.Key) -> Shelf {
-        if let shelf = shelves[key] { return shelf }
-        let shelf = Shelf()
+        if let shelf = knownShelf(of: key) { return shelf }
+        let shelf = Shelf(key)
         shelves[key] = shelf
+        return shelf
+    }
+
+    private func knownShelf(of key: UpstreamTarget.Key) -> Shelf? {
+        if let recent, recent.key == key { return recent }
+        guard let shelf = shelves[key] else { return nil }
+        recent = shelf
         return shelf
     }
 
@@ -118,6 +130,7 @@ final class UpstreamPool {
     /// Closes what was idle too long, and what belongs to an incarnation that is no more.
     func sweep(isCurrent: (UpstreamTarget.Key) -> Bool) {
         let now = executor.now
+        recent = nil
         for (key, shelf) in shelves {
             let before = shelf.idle.count
             if isCurrent(key) {
@@ -135,6 +148,7 @@ final class UpstreamPool {
     /// Closes everything.
     func closeAll() {
         shelves = [:]
+        recent = nil
         idleCount = 0
     }
 }

@@ -73,7 +73,7 @@ final class Worker {
     /// Lends the storage for one request and its answer.
     func takeExchange() -> Exchange { exchanges.popLast() ?? Exchange(worker: self) }
 
-    func giveBack(_ exchange: Exchange) {
+    func giveBack(_ exchange: consuming Exchange) {
         exchange.reset()
         if exchanges.count < 256 { exchanges.append(exchange) }
     }

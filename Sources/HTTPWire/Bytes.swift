@@ -196,6 +196,11 @@ extension RawSpan {
     }
 }
 
+extension UnsafeRawBufferPointer {
+    /// Offset of the first `wanted` byte from `start` on, or the count.
+    package func first(_ wanted: UInt8, from start: Int) -> Int { bytes.first(wanted, from: start, to: count) }
+}
+
 /// Walks over the elements of a comma-separated list (RFC 9110 §5.6.1); empty elements are skipped.
 struct ListCursor {
     private var offset: Int

@@ -80,6 +80,8 @@ struct FieldNameTable: @unchecked Sendable {
         ("priority", .other), ("dnt", .other), ("sec-gpc", .other), ("accept-ranges", .other),
         ("content-range", .other), ("expires", .other), ("age", .other), ("x-opencode-directory", .other),
         ("access-control-request-method", .other), ("access-control-request-headers", .other),
+        // What AUTH_SECRET_HEADER is where nobody says otherwise.
+        ("x-gateway-key", .other),
     ]
 
     /// Beginnings of names, in lower case, that stand for whole families.

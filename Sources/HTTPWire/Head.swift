@@ -30,6 +30,14 @@ package enum BodyFraming: Equatable, Sendable {
     case chunked
     /// Everything until the peer closes; answers only.
     case untilClose
+
+    // Asked for every message, and inlinable: `==` is a call through a witness table in another module.
+    @inlinable
+    package var isNone: Bool { if case .none = self { true } else { false } }
+    @inlinable
+    package var isChunked: Bool { if case .chunked = self { true } else { false } }
+    @inlinable
+    package var isUntilClose: Bool { if case .untilClose = self { true } else { false } }
 }
 
 /// One field line; the value has its surrounding white space removed.
@@ -50,6 +58,9 @@ package enum Upgrade: UInt8, Equatable, Sendable {
     case none
     /// `Connection: upgrade` and `Upgrade: websocket`, alone, on a bodiless HTTP/1.1 GET (or its 101).
     case webSocket
+
+    @inlinable
+    package var isWebSocket: Bool { if case .webSocket = self { true } else { false } }
 }
 
 /// A request head as parsed: offsets into its buffer and the decisions taken while parsing.

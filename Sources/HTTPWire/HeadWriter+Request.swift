@@ -26,6 +26,9 @@ extension HeadWriter {
         let isWebSocket = head.upgrade == .webSocket
         let bytes = buffer.bytes
         var run = Run()
+        // Compared by their lengths first, which tell nearly all fields apart from these two.
+        let identityLength = rewrite.identityFieldName.count
+        let secretLength = rewrite.secretFieldName?.count ?? -1
         for index in 0..<head.fields.count {
             let field = head.fields[index]
             switch passage(of: field.known, isWebSocket: isWebSocket) {
@@ -38,8 +41,11 @@ extension HeadWriter {
             case .keep:
                 // The page before may have been opened with the password in its address.
                 if rewrite.dropsQueryPassword, field.known == .referer { continue }
-                if isNamed(field, rewrite.identityFieldName, in: buffer) { continue }
-                if let secret = rewrite.secretFieldName, isNamed(field, secret, in: buffer) { continue }
+                let length = Int(field.name.count)
+                if length == identityLength, isNamed(field, rewrite.identityFieldName, in: buffer) { continue }
+                if length == secretLength, let secret = rewrite.secretFieldName, isNamed(field, secret, in: buffer) {
+                    continue
+                }
                 run.add(field, from: buffer, bytes, into: &writer)
             }
         }

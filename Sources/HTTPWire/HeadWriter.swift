@@ -44,12 +44,7 @@ package enum HeadWriter {
     /// Whether the bytes of a field's name are `name` in any case.
     static func isNamed(_ field: Field, _ name: [UInt8], in buffer: UnsafeRawBufferPointer) -> Bool {
         guard Int(field.name.count) == name.count else { return false }
-        let bytes = buffer.bytes
-        for index in name.indices
-        where asciiLowercased(bytes.byte(Int(field.name.start) + index)) != asciiLowercased(name[index]) {
-            return false
-        }
-        return true
+        return name.withUnsafeBytes { field.name.bytes(in: buffer).equalsIgnoringCase($0) }
     }
 }
 

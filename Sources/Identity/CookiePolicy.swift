@@ -42,7 +42,9 @@ package struct CookiePolicy: Sendable {
                 while let name = names.next() {
                     let bytes = UnsafeRawBufferPointer(rebasing: names.bytes[name])
                     guard isSignIn(bytes) else { continue }
-                    for known in 0..<count where Self.same(seen[known].bytes(in: buffer), bytes) { return .duplicate }
+                    for known in 0..<count where seen[known].bytes(in: buffer).equalsIgnoringCase(bytes) {
+                        return .duplicate
+                    }
                     guard count < Self.limit else { return .tooMany }
                     seen.initializeElement(
                         at: count, to: ByteRange(start: Int(field.value.start) + name.lowerBound, count: name.count))
@@ -72,23 +74,9 @@ package struct CookiePolicy: Sendable {
     private func isSignIn(_ name: UnsafeRawBufferPointer) -> Bool {
         for index in 0..<prefixes.count {
             let prefix = prefixes[index]
-            guard name.count >= prefix.count else { continue }
-            var begins = true
-            for offset in 0..<prefix.count where Bytes.lowered(name[offset]) != prefix[offset] {
-                begins = false
-                break
-            }
-            if begins { return true }
+            if name.count >= prefix.count, Bytes.equal(name, 0..<prefix.count, prefix) { return true }
         }
         return false
-    }
-
-    private static func same(_ one: UnsafeRawBufferPointer, _ other: UnsafeRawBufferPointer) -> Bool {
-        guard one.count == other.count else { return false }
-        for index in 0..<one.count where Bytes.lowered(one[index]) != Bytes.lowered(other[index]) {
-            return false
-        }
-        return true
     }
 }
 
@@ -110,18 +98,12 @@ struct CookieNames {
     mutating func next() -> Range<Int>? {
         while position < bytes.count {
             var start = position
-            var end: Int
-            var named = true
             while start < bytes.count, Self.isBlank(bytes[start]) || bytes[start] == 0x3d { start += 1 }
-            position = start
-            end = start
-            while position < bytes.count, bytes[position] != 0x3b {
-                if bytes[position] == 0x3d { named = false }
-                if named { end = position + 1 }
-                position += 1
-            }
-            pairEnd = position
-            position += 1
+            var end = start
+            while end < bytes.count, bytes[end] != 0x3b, bytes[end] != 0x3d { end += 1 }
+            // A sign-in's value is kilobytes long.
+            pairEnd = bytes.first(0x3b, from: end)
+            position = pairEnd + 1
             while end > start, Self.isBlank(bytes[end - 1]) { end -= 1 }
             if start < end { return start..<end }
         }

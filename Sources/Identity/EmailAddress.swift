@@ -11,17 +11,11 @@ enum EmailAddress {
         while start < end, value[start] == 0x20 || value[start] == 0x09 { start += 1 }
         while end > start, value[end - 1] == 0x20 || value[end - 1] == 0x09 { end -= 1 }
         guard (3...254).contains(end - start) else { return nil }
-        var at: Int?
-        for index in start..<end {
-            let byte = value[index]
-            if byte == 0x40 {
-                guard at == nil, index > start, index < end - 1 else { return nil }
-                at = index
-            } else if at == nil ? !isLocal(byte) : !isDomain(byte) {
-                return nil
-            }
-        }
-        return at == nil ? nil : start..<end
+        var at = start
+        while at < end, isLocal(value[at]) { at += 1 }
+        guard at > start, at < end - 1, value[at] == 0x40 else { return nil }
+        for index in (at + 1)..<end where !isDomain(value[index]) { return nil }
+        return start..<end
     }
 
     /// Atext of RFC 5322 §3.2.3, and the dot.

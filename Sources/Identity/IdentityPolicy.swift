@@ -58,17 +58,21 @@ package struct IdentityPolicy: Sendable {
     ) -> Identification {
         var email: ByteRange?
         var secret: ByteRange?
+        let emailLength = emailName.count
+        let secretLength = secretName?.count ?? -1
+        let looksClosely = head.hasFoldableNames
         for index in 0..<head.fields.count {
             let field = head.fields[index]
-            if Int(field.name.count) == emailName.count, Bytes.equal(field.name.bytes(in: buffer), emailName) {
+            let length = Int(field.name.count)
+            // Lengths tell nearly all fields apart from the two that count.
+            guard length == emailLength || length == secretLength || looksClosely else { continue }
+            if length == emailLength, Bytes.equal(field.name.bytes(in: buffer), emailName) {
                 guard email == nil else { return .refused(.duplicate) }
                 email = field.value
-            } else if let secretName, Int(field.name.count) == secretName.count,
-                Bytes.equal(field.name.bytes(in: buffer), secretName)
-            {
+            } else if length == secretLength, let secretName, Bytes.equal(field.name.bytes(in: buffer), secretName) {
                 guard secret == nil else { return .refused(.duplicateSecret) }
                 secret = field.value
-            } else if head.hasFoldableNames, isLookAlike(field, in: buffer) {
+            } else if looksClosely, isLookAlike(field, in: buffer) {
                 return .refused(.lookAlike)
             }
         }

@@ -76,9 +76,8 @@ package struct RequestOriginPolicy: Sendable {
         else { return false }
         let host = head.host.bytes(in: buffer)
         guard !host.isEmpty, origin.count >= start + host.count else { return false }
-        for index in 0..<host.count where Bytes.lowered(origin[start + index]) != Bytes.lowered(host[index]) {
-            return false
-        }
+        let named = UnsafeRawBufferPointer(rebasing: origin[start..<(start + host.count)])
+        guard named.equalsIgnoringCase(host) else { return false }
         let port = head.port.bytes(in: buffer)
         let rest = UnsafeRawBufferPointer(rebasing: origin[(start + host.count)...])
         let hostHasDefault = port.isEmpty || Bytes.equal(port, 0..<port.count, defaultPort)

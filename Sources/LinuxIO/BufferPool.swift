@@ -100,7 +100,7 @@ package final class BufferPool {
     }
 
     /// Takes a buffer back; one that grew is freed.
-    package func giveBack(_ buffer: IOBuffer) {
+    package func giveBack(_ buffer: consuming IOBuffer) {
         lent -= 1
         guard buffer.storage.count == Self.standardSize, free.count < Self.kept else { return }
         buffer.start = 0

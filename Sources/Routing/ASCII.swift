@@ -1,3 +1,5 @@
+internal import HTTPWire
+
 /// Comparisons of bytes as host names are compared: ASCII letters without case, every other byte as it is.
 enum ASCII {
     /// The lower-case form of an ASCII letter; any other byte unchanged.
@@ -29,17 +31,13 @@ enum ASCII {
     /// Whether the bytes spell the name, which is lower-case already.
     @inline(__always)
     static func equal(_ bytes: UnsafeRawBufferPointer, _ lowerCased: [UInt8]) -> Bool {
-        guard bytes.count == lowerCased.count else { return false }
-        for index in 0..<bytes.count where lowered(bytes[index]) != lowerCased[index] { return false }
-        return true
+        lowerCased.withUnsafeBytes { bytes.equalsIgnoringCase($0) }
     }
 
     /// Whether the bytes end with the name, which is lower-case already.
     @inline(__always)
     static func ends(_ bytes: UnsafeRawBufferPointer, with lowerCased: [UInt8]) -> Bool {
         guard bytes.count >= lowerCased.count else { return false }
-        let start = bytes.count - lowerCased.count
-        for index in 0..<lowerCased.count where lowered(bytes[start + index]) != lowerCased[index] { return false }
-        return true
+        return equal(UnsafeRawBufferPointer(rebasing: bytes[(bytes.count - lowerCased.count)...]), lowerCased)
     }
 }

@@ -2,7 +2,9 @@
 ///
 /// Two incarnations are two targets, even at the same address: pools are keyed by `key`, never by address, because a
 /// cluster gives an address to the next pod.
-package struct UpstreamTarget: Hashable, Sendable {
+///
+/// A class, because the byte path holds one for each request: the strings of a value would be counted one by one.
+package final class UpstreamTarget: Equatable, Sendable {
     /// What a pool keeps its connections under.
     package struct Key: Hashable, Sendable {
         package let identity: UInt64
@@ -27,6 +29,11 @@ package struct UpstreamTarget: Hashable, Sendable {
         self.address = address
         self.port = port
         self.authorization = authorization
+    }
+
+    package static func == (one: UpstreamTarget, other: UpstreamTarget) -> Bool {
+        one.identity == other.identity && one.incarnation == other.incarnation && one.address == other.address
+            && one.port == other.port && one.authorization == other.authorization
     }
 
     /// Whether the incarnation shares this machine, and so its ports, with the gateway and with other sessions.
