@@ -5,7 +5,8 @@ internal import Routing
 
 /// One client connection: it reads heads, lets an exchange answer each, and goes round or closes.
 ///
-/// While it waits for its next request it owns its socket and nothing else; buffers and the exchange are borrowed.
+/// While it waits for its next request it owns its socket and nothing else; buffers and the exchange are borrowed. A
+/// tunnel that is silent keeps its exchange and the session's stream, but no task, no buffer and no pipe.
 final class Connection {
     let stream: Stream
     let waiter: Waiter
@@ -40,18 +41,28 @@ final class Connection {
     }
 
     /// Serves requests until the connection ends (true), or has been idle for a while (false): then it wants to be
-    /// parked, and served again when there is something to read.
+    /// parked, and served again when there is something to do.
     func serve() async -> Bool {
         serving: while true {
-            switch await nextRequest() {
-            case .ready: break
-            case .idle: return false
-            case .ended: break serving
+            let exchange: Exchange
+            var ending = Exchange.Ending.tunnel
+            if let present = self.exchange {
+                exchange = present
+            } else {
+                switch await nextRequest() {
+                case .ready: break
+                case .idle: return false
+                case .ended: break serving
+                }
+                isIdle = false
+                exchange = worker.takeExchange()
+                self.exchange = exchange
+                ending = await exchange.run(on: self)
             }
-            isIdle = false
-            let exchange = worker.takeExchange()
-            self.exchange = exchange
-            let ending = await exchange.run(on: self)
+            if case .tunnel = ending {
+                guard let end = await exchange.carryTunnel(on: self) else { return false }
+                ending = end
+            }
             self.exchange = nil
             worker.giveBack(exchange)
             isIdle = true
@@ -70,6 +81,7 @@ final class Connection {
                 // wake-up less.
                 if stream.isReadable || input?.isEmpty == false { await closeGently() }
             case .abort: stream.abort()
+            case .tunnel: preconditionFailure("a tunnel's end is one of the others")
             }
             break serving
         }
@@ -83,10 +95,10 @@ final class Connection {
 
     private enum Next { case ready, idle, ended }
 
-    /// How long a task is kept ready for the next request. It weighs kilobytes, and in a burst of connections those of
+    /// How long a task is kept ready for the next request, or a tunnel's next byte. It weighs kilobytes, and in a burst of connections those of
     /// all of them would be scattered among what stays; a new one costs half a microsecond, which only a connection
     /// that asks less than ten times a second pays.
-    private static let parkedAfterMilliseconds: UInt64 = 64
+    static let parkedAfterMilliseconds: UInt64 = 64
 
     /// Waits until there are bytes of another request.
     private func nextRequest() async -> Next {
@@ -111,10 +123,15 @@ final class Connection {
         }
     }
 
-    /// Waits without a task until there is something to read, or the time to be idle is over; then calls `serve`.
+    /// Waits without a task until there is something to do, or the time to be idle is over; then calls `serve`.
     func park(_ serve: @escaping () -> Void) {
-        stream.interest = .readOrHangUp
-        waiter.park(until: worker.executor.now.advanced(seconds: worker.settings.idleSeconds)) { [unowned self] wake in
+        // A tunnel has told its streams what to wait for, and may be silent for hours.
+        var deadline = Deadline.never
+        if exchange == nil {
+            stream.interest = .readOrHangUp
+            deadline = worker.executor.now.advanced(seconds: worker.settings.idleSeconds)
+        }
+        waiter.park(until: deadline) { [unowned self] wake in
             isExpired = wake == .deadline
             serve()
         }
@@ -122,8 +139,8 @@ final class Connection {
 
     func releaseInputIfEmpty() {
         guard let input, input.isEmpty else { return }
-        worker.executor.buffers.giveBack(input)
         self.input = nil
+        worker.executor.buffers.giveBack(input)
     }
 
     /// Lets the client read the last answer although it may still be sending: closing with unread bytes would make the

@@ -59,7 +59,7 @@ extension Exchange {
         guard isWritten else {
             return await refuse(.malformed(.headTooLarge), on: connection, isAPI: false)
         }
-        upload.begin(request.framing, writesChunks: request.framing == .chunked)
+        upload.begin(request.framing, writesChunks: request.framing.isChunked)
         connection.input!.consume(request.byteCount)
         if request.expectsContinue, connection.input!.isEmpty {
             // Answered here: a session that answers late would keep the client from sending (RFC 9110 §10.1.1).
@@ -87,9 +87,8 @@ extension Exchange {
             do throws(Failure) {
                 let isTunnel = try await relay(through: stream, isReused: isReused, session, on: connection)
                 if isTunnel {
-                    await tunnel(through: stream, session, on: connection)
-                    stream.close()
-                    return .close
+                    beginTunnel(through: stream, session)
+                    return .tunnel
                 }
                 return finish(stream, target, on: connection)
             } catch {
@@ -213,7 +212,7 @@ extension Exchange {
         through stream: Stream, isReused: Bool, _ session: SessionRoute, on connection: Connection
     ) async throws(Failure) -> Bool {
         let client = connection.stream
-        let mayRetry = isReused && request.method.isIdempotent && request.framing == .none
+        let mayRetry = isReused && request.method.isIdempotent && request.framing.isNone
         var hasHead = false
         var interim = 0
         var uploadAbandoned = false
@@ -252,19 +251,19 @@ extension Exchange {
                 case .final:
                     hasHead = true
                     moved = true
-                    if response.upgrade == .webSocket { return true }
+                    if response.upgrade.isWebSocket { return true }
                     if answersEventStream, !takeStreamPlace() { throw .tooManyStreams }
                     let mayKeepAlive = !worker.isDraining && !uploadAbandoned
                     let delivery = ResponseDelivery(of: response, to: request, mayKeepAlive: mayKeepAlive)
                     keepsClient = delivery.keepAlive
-                    let needsChunks = response.framing == .untilClose && request.minorVersion > 0
+                    let needsChunks = response.framing.isUntilClose && request.minorVersion > 0
                     writeAnswerHead(
                         needsChunks
                             ? ResponseDelivery(
                                 framing: .chunked, keepAlive: request.keepAlive && mayKeepAlive) : delivery)
                     if needsChunks { keepsClient = request.keepAlive && mayKeepAlive }
                     download.begin(
-                        response.framing, writesChunks: needsChunks || delivery.framing == .chunked)
+                        response.framing, writesChunks: needsChunks || delivery.framing.isChunked)
                 }
             }
             if hasHead || !(toClient?.isEmpty ?? true) {
@@ -331,9 +330,9 @@ extension Exchange {
                         let bytes = UnsafeRawBufferPointer(rebasing: buffer.bytes[..<count])
                         try HeadParser.parse(
                             bytes, into: &response, answering: request.method,
-                            upgradeRequested: request.upgrade == .webSocket, limits: responseLimits)
+                            upgradeRequested: request.upgrade.isWebSocket, limits: responseLimits)
                         responseScanner.reset()
-                        if response.status < 200, response.upgrade == .none {
+                        if response.status < 200, !response.upgrade.isWebSocket {
                             relayInterim(bytes)
                             buffer.consume(count)
                             return .interim
@@ -405,7 +404,7 @@ extension Exchange {
     private func finish(_ stream: Stream, _ target: UpstreamTarget, on connection: Connection) -> Ending {
         count()
         let isClean =
-            response.keepAlive && response.framing != .untilClose
+            response.keepAlive && !response.framing.isUntilClose
             && (fromUpstream.map { $0.isEmpty } ?? true) && upload.isFinished(toUpstream)
         if isClean { worker.pool.giveBack(stream, target) } else { stream.close() }
         return keepsClient ? .keepAlive : request.keepAlive ? .close : .closeAsAnnounced
@@ -478,26 +477,47 @@ extension Exchange {
 
     // MARK: Tunnels
 
-    /// Carries bytes both ways until one side closes; the 101 leaves first.
-    private func tunnel(through stream: Stream, _ session: SessionRoute, on connection: Connection) async {
-        let client = connection.stream
+    /// Makes the exchange a tunnel; the 101 leaves with its first bytes.
+    private func beginTunnel(through stream: Stream, _ session: SessionRoute) {
         writeAnswerHead(ResponseDelivery(framing: .none, keepAlive: true))
+        tunnel = stream
         // A tunnel may stand for hours; the fields of its heads are no use to it.
         request.fields = []
         response.fields = []
         upload.begin(.untilClose, writesChunks: false)
         download.begin(.untilClose, writesChunks: false)
         session.activity.openTunnel(at: Int64(worker.executor.now.milliseconds))
+        worker.telemetry.adjust(.upstreamInUse, by: 1)
         worker.telemetry.adjust(.tunnels, by: 1)
         worker.telemetry.count(.tunnelsOpened)
-        defer {
-            session.activity.closeTunnel(at: Int64(worker.executor.now.milliseconds))
-            worker.telemetry.adjust(.tunnels, by: -1)
-            count()
-        }
+    }
+
+    private func endTunnel(_ session: SessionRoute) {
+        tunnel?.close()
+        tunnel = nil
+        session.activity.closeTunnel(at: Int64(worker.executor.now.milliseconds))
+        worker.telemetry.adjust(.upstreamInUse, by: -1)
+        worker.telemetry.adjust(.tunnels, by: -1)
+        count()
+        recordTunnel()
+    }
+
+    /// Carries a tunnel's bytes both ways until one side closes. Nil once both have been silent for a while: it holds
+    /// nothing then but its streams, and wants to be carried on when one of them has something to say or it must end.
+    func carryTunnel(on connection: Connection) async -> Ending? {
+        guard let stream = tunnel, let session else { preconditionFailure("not a tunnel") }
+        guard await carry(stream, session, on: connection) else { return nil }
+        endTunnel(session)
+        return .close
+    }
+
+    /// The same; true if the tunnel has ended.
+    private func carry(_ stream: Stream, _ session: SessionRoute, on connection: Connection) async -> Bool {
+        let client = connection.stream
         var rounds = 0
         while !connection.isRevoked {
             if isCutOff { return sayGoodbye(.policyViolation, to: client) }
+            if worker.isPastDrain { return sayGoodbye(.goingAway, to: client) }
             var moved = false
             do throws(RelayFailure) {
                 if try upload.advance(from: client, &connection.input, to: stream, &toUpstream, on: worker.executor) {
@@ -509,10 +529,10 @@ extension Exchange {
                     moved = true
                 }
             } catch {
-                return
+                return true
             }
             // Either side's end ends the tunnel, once the other has what was on its way.
-            if download.isFinished(toClient) || upload.isFinished(toUpstream) { return }
+            if download.isFinished(toClient) || upload.isFinished(toUpstream) { return true }
             if moved {
                 rounds += 1
                 if rounds & 7 == 0 { await connection.waiter.yield() }
@@ -531,10 +551,12 @@ extension Exchange {
             } else {
                 client.interest.insert(.read)
             }
-            if client.isBroken { return }
-            _ = await connection.waiter.wait(until: .never)
-            if worker.isPastDrain { return sayGoodbye(.goingAway, to: client) }
+            if client.isBroken { return true }
+            // Nothing is reported between the end of this wait and the parking: both happen in one turn of the loop.
+            let silence = worker.executor.now.advanced(milliseconds: Connection.parkedAfterMilliseconds)
+            if await connection.waiter.wait(until: silence) == .deadline { return false }
         }
+        return true
     }
 
     /// Why the gateway ends a WebSocket (RFC 6455 §7.4.1).
@@ -543,10 +565,11 @@ extension Exchange {
         case policyViolation = 1008
     }
 
-    /// Sends a close frame, where no other frame is half sent.
-    private func sayGoodbye(_ reason: Goodbye, to client: Stream) {
-        guard !download.isPending(fromUpstream, toClient) else { return }
+    /// Sends a close frame, where no other frame is half sent; true: that was the tunnel's end.
+    private func sayGoodbye(_ reason: Goodbye, to client: Stream) -> Bool {
+        guard !download.isPending(fromUpstream, toClient) else { return true }
         let code = reason.rawValue
         _ = [0x88, 0x02, UInt8(code >> 8), UInt8(code & 0xff)].withUnsafeBytes { client.send($0) }
+        return true
     }
 }

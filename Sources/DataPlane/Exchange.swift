@@ -18,6 +18,8 @@ final class Exchange {
         case closeAsAnnounced
         /// Reset it: the client must not take what it has for a whole answer.
         case abort
+        /// It lives on as a tunnel, which `carryTunnel` carries.
+        case tunnel
     }
 
     // Strong: a worker outlives its process's requests, and an unowned reference is counted at every use.
@@ -54,6 +56,10 @@ final class Exchange {
     var signInQuestion: SignInQuestion?
     /// The session that is being served.
     var session: SessionRoute?
+    /// The session's side of the tunnel that the connection has become.
+    var tunnel: Stream?
+    /// Which kind of request opened it.
+    private var tunnelKind = RouteKind.session
     /// Whether what is being carried must end: its user may no longer see it.
     var isCutOff = false
     /// What the access log tells of the request; nil without one.
@@ -94,9 +100,7 @@ final class Exchange {
     }
 
     private func giveBack(_ buffer: inout IOBuffer?) {
-        guard let lent = buffer else { return }
-        worker.executor.buffers.giveBack(lent)
-        buffer = nil
+        if let lent = buffer.take() { worker.executor.buffers.giveBack(lent) }
     }
 
     /// Gives back what is empty before a wait of unknown length.
@@ -191,15 +195,20 @@ final class Exchange {
                 kind = .refusal
                 ending = await refuse(.unknownSession, on: connection, isAPI: false)
             }
-            record(kind)
+            if case .tunnel = ending { tunnelKind = kind } else { record(kind) }
             return ending
         }
     }
+
+    /// Counts the request that opened a tunnel, now that it has ended.
+    func recordTunnel() { record(tunnelKind) }
 
     /// Counts the request on the account of whoever asks, whatever becomes of it; a refusal if that asks too fast.
     ///
     /// A proven ingress speaks for everybody, so its address is not counted: only peers that claim and prove nothing are,
     /// which also bounds the audit lines that they cause.
+    // Never inlined, as the next ones: their temporaries would lie in the task's frame for as long as the answer lasts.
+    @inline(never)
     private func charge(
         _ decision: Gatekeeper.Decision, _ connection: Connection, _ bytes: UnsafeRawBufferPointer
     ) -> Refusal? {
@@ -257,6 +266,7 @@ final class Exchange {
     }
 
     /// Route and decision, without waiting: `bytes` stays what the head was parsed from.
+    @inline(never)
     private func decide(
         _ table: RouteTable, _ bytes: UnsafeRawBufferPointer, _ connection: Connection
     ) -> (Route, Gatekeeper.Decision) {
@@ -310,6 +320,7 @@ final class Exchange {
         }
     }
 
+    @inline(never)
     private func report(
         _ refusal: Refusal, _ who: Identification, _ route: Route, _ connection: Connection,
         _ bytes: UnsafeRawBufferPointer

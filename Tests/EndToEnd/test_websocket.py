@@ -4,6 +4,7 @@ import json
 import os
 import socket as sockets
 import threading
+import time
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -11,6 +12,8 @@ from websockets.sync.client import connect
 from websockets.sync.server import serve
 
 HASH = "aaaaaaaaaaaa"
+# By then the gateway keeps no task for a tunnel.
+SILENCE = 0.3
 
 
 def echo(socket):
@@ -19,6 +22,8 @@ def echo(socket):
             if isinstance(message, str) and message.startswith("close "):
                 _, code, reason = message.split(" ", 2)
                 return socket.close(int(code), reason)
+            if message == "later":
+                time.sleep(SILENCE)
             socket.send(message)
     except ConnectionClosed as closed:
         socket.server_saw.append(closed.rcvd)
@@ -28,15 +33,20 @@ def echo(socket):
 def server():
     seen = []
 
+    connections = set()
+
     def handler(socket):
         socket.server_saw = seen
+        connections.add(socket.socket)
         echo(socket)
+        connections.discard(socket.socket)
 
     def choose(_, offered):
         return next((name for name in ["v2.chat", "v1.chat"] if name in offered), None)
 
     with serve(handler, "127.0.0.1", 0, select_subprotocol=choose, max_size=None) as running:
         running.seen = seen
+        running.carried = connections
         thread = threading.Thread(target=running.serve_forever)
         thread.start()
         yield running
@@ -46,13 +56,15 @@ def server():
 
 @pytest.fixture(scope="module")
 def proxy(start_router, server):
-    port = server.socket.getsockname()[1]
-    return start_router(
-        DEV_ROUTES=json.dumps([{"hash": HASH, "email": "dev@example.com", "target": f"http://127.0.0.1:{port}"}]))
+    return start_router(DEV_ROUTES=route(server))
 
 
-@pytest.fixture
-def dial(proxy):
+def route(server):
+    return json.dumps([{
+        "hash": HASH, "email": "dev@example.com", "target": f"http://127.0.0.1:{server.socket.getsockname()[1]}"}])
+
+
+def dialler(proxy):
     host = f"{HASH}.localhost:{proxy.port}"
 
     def dial(**options):
@@ -61,6 +73,53 @@ def dial(proxy):
             max_size=None, **options)
 
     return dial
+
+
+@pytest.fixture
+def dial(proxy):
+    return dialler(proxy)
+
+
+def test_a_tunnel_that_was_silent_carries_on_whoever_speaks_first(dial):
+    with dial() as socket:
+        for _ in range(2):
+            time.sleep(SILENCE)
+            socket.send("mine")
+            assert socket.recv(timeout=20) == "mine"
+            socket.send("later")
+            assert socket.recv(timeout=20) == "later"
+        time.sleep(SILENCE)
+        large = os.urandom(3_000_000)
+        socket.send(large)
+        assert socket.recv(timeout=30) == large
+
+
+def test_a_silent_tunnel_ends_with_either_side(dial, server):
+    with dial() as socket:
+        time.sleep(SILENCE)
+        # Not a close frame, just the end of the connection.
+        socket.socket.shutdown(sockets.SHUT_RDWR)
+        end = time.monotonic() + 20
+        while len(server.carried) > 0:
+            assert time.monotonic() < end, "the session's side is still open"
+            time.sleep(0.01)
+    with dial() as socket:
+        time.sleep(SILENCE)
+        for connection in list(server.carried):
+            connection.shutdown(sockets.SHUT_RDWR)
+        with pytest.raises(ConnectionClosed):
+            socket.recv(timeout=20)
+
+
+def test_a_silent_tunnel_is_told_that_the_gateway_goes_away(start_router, server):
+    router = start_router(DEV_ROUTES=route(server), DRAIN_SECONDS=1)
+    with dialler(router)() as socket:
+        time.sleep(SILENCE)
+        router.signal()
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.recv(timeout=20)
+        assert closed.value.rcvd.code == 1001
+    assert router.wait(20) == 0
 
 
 # The boundaries of the length field (RFC 6455, 5.2), of our buffers and of a pipe.
