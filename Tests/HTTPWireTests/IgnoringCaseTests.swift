@@ -8,7 +8,7 @@ struct IgnoringCaseTests {
         one.withUnsafeBytes { one in other.withUnsafeBytes { one.equalsIgnoringCase($0) } }
     }
 
-    @Test("Of two bytes only the two cases of a letter are equal, at every place of every length", arguments: 1...17)
+    @Test("Of two bytes only the two cases of a letter are equal, at every place", arguments: [1, 7, 8, 13])
     func everyPair(length: Int) {
         for place in 0..<length {
             var one = [UInt8](repeating: UInt8(ascii: "x"), count: length)
