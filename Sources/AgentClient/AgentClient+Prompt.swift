@@ -18,10 +18,12 @@ extension AgentClient: PromptableAgent {
     }
 
     /// Where conversations are, and how the newest one that no other made is asked for.
-    func conversations(at endpoint: SessionEndpoint) async throws(AgentFailure) -> (path: String, newest: String) {
+    func conversations(
+        at endpoint: SessionEndpoint, limit: Int = 1
+    ) async throws(AgentFailure) -> (path: String, newest: String) {
         switch try await generation(at: endpoint) {
-        case .v1: ("/session", "/session?limit=1&roots=true")
-        case .v2: ("/api/session", "/api/session?limit=1&order=desc&parentID=null")
+        case .v1: ("/session", "/session?limit=\(limit)&roots=true")
+        case .v2: ("/api/session", "/api/session?limit=\(limit)&order=desc&parentID=null")
         }
     }
 
@@ -43,6 +45,19 @@ extension AgentClient: PromptableAgent {
         let target = try await conversations(at: endpoint).path + "/\(conversation)/message?limit=1"
         return try await !call(.get, target, as: AgentList<Message>.self, at: endpoint).elements.isEmpty
     }
+
+    package func spokenConversation(at endpoint: SessionEndpoint) async throws(AgentFailure) -> String? {
+        let newest = try await conversations(at: endpoint, limit: Self.conversationLimit).newest
+        let list = try await call(.get, newest, as: AgentList<Conversation>.self, at: endpoint).elements
+        for conversation in list.prefix(Self.conversationLimit) {
+            let id = try checked(conversation.id)
+            if try await hasMessages(id, at: endpoint) { return id }
+        }
+        return nil
+    }
+
+    /// So many conversations are looked into for a message.
+    private static var conversationLimit: Int { 20 }
 
     package func prompt(
         _ text: String, in conversation: String, at endpoint: SessionEndpoint

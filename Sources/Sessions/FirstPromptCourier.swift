@@ -7,6 +7,8 @@ package protocol PromptableAgent: Sendable {
     /// Makes a conversation and answers its id (`ses_…`).
     func openConversation(at endpoint: SessionEndpoint) async throws(AgentFailure) -> String
     func hasMessages(_ conversation: String, at endpoint: SessionEndpoint) async throws(AgentFailure) -> Bool
+    /// The newest conversation with a message in it, of the last few; nil if there is none.
+    func spokenConversation(at endpoint: SessionEndpoint) async throws(AgentFailure) -> String?
     /// Gives the agent a prompt; returns once it is accepted, not when it is answered.
     func prompt(_ text: String, in conversation: String, at endpoint: SessionEndpoint) async throws(AgentFailure)
 }
@@ -110,6 +112,8 @@ package actor FirstPromptCourier<RetryClock: Clock> where RetryClock.Duration ==
         let conversation: String
         if let first = try await agent.firstConversation(at: endpoint) {
             if try await agent.hasMessages(first, at: endpoint) { return first }
+            // Somebody may have opened an empty one since; an adopted session's prompt was given long ago.
+            if let spoken = try await agent.spokenConversation(at: endpoint) { return spoken }
             conversation = first
         } else {
             conversation = try await agent.openConversation(at: endpoint)

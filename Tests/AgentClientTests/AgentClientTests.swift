@@ -102,6 +102,20 @@ struct AgentClientTests {
         await #expect(throws: AgentFailure.self) { try await client.hasMessages("ses_9", at: agent.endpoint) }
     }
 
+    @Test("Of the last conversations the newest with a message is told")
+    func spoken() async throws {
+        let agent = CannedAgent([
+            "GET /session?limit=20&roots=true": (200, #"[{"id":"ses_3"},{"id":"ses_2"},{"id":"ses_1"}]"#),
+            "GET /session/ses_3/message?limit=1": (200, "[]"), "GET /session/ses_2/message?limit=1": (200, "[{}]"),
+        ])
+        defer { agent.stop() }
+        let client = AgentClient(try await .standalone())
+        #expect(try await client.spokenConversation(at: agent.endpoint) == "ses_2")
+        let empty = CannedAgent(["GET /session?limit=20&roots=true": (200, "[]")])
+        defer { empty.stop() }
+        #expect(try await client.spokenConversation(at: empty.endpoint) == nil)
+    }
+
     @Test("An agent of the newer API is asked by it, and one that says nothing of itself is of the older")
     func generations() async throws {
         let agent = CannedAgent([

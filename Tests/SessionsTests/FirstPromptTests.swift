@@ -56,7 +56,18 @@ struct FirstPromptTests {
         bench.agent.have("ses_9", messages: false)
         try await bench.run {
             _ = await bench.next()
-            #expect(bench.agent.calls == ["first", "messages ses_9", "prompt ses_9: Fix it"])
+            #expect(bench.agent.calls == ["first", "messages ses_9", "spoken", "prompt ses_9: Fix it"])
+        }
+    }
+
+    @Test("An empty conversation that was opened since the prompt is not given it again")
+    func emptySince() async throws {
+        let bench = Bench([waiting()])
+        bench.agent.have("ses_9", messages: false)
+        bench.agent.haveSpoken("ses_1")
+        try await bench.run {
+            #expect(await bench.next() == .delivered(id, conversation: "ses_1"))
+            #expect(bench.agent.calls == ["first", "messages ses_9", "spoken"])
         }
     }
 
@@ -150,6 +161,7 @@ private final class ScriptedAgent: PromptableAgent {
     private struct State {
         var calls: [String] = []
         var conversation: (id: String, hasMessages: Bool)?
+        var spoken: String?
         var failures = 0
         var made = 0
     }
@@ -157,6 +169,7 @@ private final class ScriptedAgent: PromptableAgent {
 
     var calls: [String] { state.withLock { $0.calls } }
     func have(_ id: String, messages: Bool) { state.withLock { $0.conversation = (id, messages) } }
+    func haveSpoken(_ id: String) { state.withLock { $0.spoken = id } }
     func fail(times: Int) { state.withLock { $0.failures = times } }
 
     private func note(_ call: String) throws(AgentFailure) {
@@ -184,6 +197,10 @@ private final class ScriptedAgent: PromptableAgent {
     func hasMessages(_ conversation: String, at endpoint: SessionEndpoint) async throws(AgentFailure) -> Bool {
         try note("messages \(conversation)")
         return state.withLock { $0.conversation?.hasMessages ?? false }
+    }
+    func spokenConversation(at endpoint: SessionEndpoint) async throws(AgentFailure) -> String? {
+        try note("spoken")
+        return state.withLock { $0.spoken }
     }
     func prompt(_ text: String, in conversation: String, at endpoint: SessionEndpoint) async throws(AgentFailure) {
         try note("prompt \(conversation): \(text)")
