@@ -7,6 +7,8 @@ package struct KubernetesClient: Sendable {
     package let namespace: String
     private let http: HTTPClient
     let observer: KubernetesObserver
+    /// Where whoever asks again and again waits for a server that is away.
+    let doorstep = Doorstep()
 
     /// One page of 250 objects, each with a long prompt in its annotations.
     private static let answerLimit = 96 << 20
@@ -184,6 +186,7 @@ package struct KubernetesClient: Sendable {
     }
 
     private func note(_ request: KubernetesRequest, _ status: Int?, _ begin: ContinuousClock.Instant) {
+        if status == nil { doorstep.stayedClosed() } else { doorstep.opened() }
         observer.called(
             KubernetesCall(
                 verb: request.verb, resource: request.resource, subresource: request.subresource, status: status,

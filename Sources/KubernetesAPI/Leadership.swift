@@ -36,6 +36,7 @@ package struct Leadership: Sendable {
         let begin = ContinuousClock.now
         var lastReport: String?
         while !Task.isCancelled {
+            await client.doorstep.turn()
             do throws(KubernetesError) {
                 let lease = try await client.find(Lease.self, name)
                 switch election.decide(lease, now: begin.duration(to: .now)) {
@@ -94,6 +95,7 @@ package struct Leadership: Sendable {
                 of: Result<Lease, KubernetesError>?.self
             ) { [lease, renewed] group in
                 group.addTask {
+                    await client.doorstep.turn()
                     do throws(KubernetesError) { return .success(try await write(over: lease)) } catch {
                         return .failure(error)
                     }

@@ -60,6 +60,7 @@ package struct Reflector<Object: KubernetesObject>: Sendable {
             if pause > .zero {
                 do { try await Task.sleep(for: pause) } catch { return }
             }
+            await client.doorstep.turn()
             do throws(KubernetesError) {
                 switch state.action {
                 case .list(let token):

@@ -1,11 +1,10 @@
 """Starts that cannot succeed fail at once with a cause, and succeed when tried again after the cause has gone."""
 
-import hashlib
 import time
 
 import pytest
 
-from fake_cluster import NAMESPACE, Refused
+from fake_cluster import Refused
 
 
 @pytest.fixture
@@ -48,6 +47,20 @@ def stuck_volume(kubelet, pod):
     kubelet.cluster.warn("Pod", pod["metadata"]["name"], "FailedAttachVolume", "Multi-Attach error for volume", 3)
 
 
+def unmade_volume(kubelet, pod):
+    kubelet.cluster.status(pod, conditions=[kubelet.condition(
+        "PodScheduled", "False", reason="Unschedulable",
+        message="0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims.")])
+    claim = pod["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"]
+    kubelet.cluster.warn("PersistentVolumeClaim", claim, "ProvisioningFailed", "no such storage class")
+
+
+def is_over(reason, message):
+    def behave(kubelet, pod):
+        kubelet.cluster.status(pod, phase="Failed", reason=reason, message=message)
+    return behave
+
+
 def ended(code, message="", reason="Error"):
     return {"lastState": {"terminated": {"exitCode": code, "message": message, "reason": reason}}}
 
@@ -72,6 +85,12 @@ CAUSES = {
     "out_of_memory": on_agent("CrashLoopBackOff", **ended(137, "", "OOMKilled")),
     "disk_full": on_init("CrashLoopBackOff", **ended(10, "error: No space left on device\n")),
     "volume_stuck": stuck_volume,
+    "volume_stuck ": unmade_volume,
+    "container_not_started": on_agent("CreateContainerConfigError"),
+    "authentication_required": on_init("CrashLoopBackOff", **ended(10, "fatal: could not read Username for 'x'\n")),
+    "evicted": is_over("Evicted", "The node was low on resource: memory."),
+    "disk_full ": is_over("Evicted", "The node was low on resource: ephemeral-storage."),
+    "pod_ended": is_over("NodeShutdown", "Pod was terminated in response to imminent node shutdown."),
 }
 
 
@@ -87,10 +106,10 @@ def wait_for_failure(router, identifier):
 def test_a_hopeless_start_says_why_and_can_be_tried_again(router, cluster_of_causes, repositories, code):
     cluster_of_causes.kubelet.behaviour = CAUSES[code]
     made = router.api(
-        "POST", "/sessions", {"repoUrl": repositories.story, "branch": f"cause/{code}", "sourceBranch": "main"},
+        "POST", "/sessions", {"repoUrl": repositories.story, "branch": f"cause/{code.strip()}{len(code)}", "sourceBranch": "main"},
         status=201)
     failure = wait_for_failure(router, made["hash"])
-    assert failure["code"] == code and failure["message"] and failure["hint"], failure
+    assert failure["code"] == code.strip() and failure["message"] and failure["hint"], failure
     cluster_of_causes.kubelet.behaviour = None
     router.api("POST", f"/sessions/{made['hash']}/resume")
     end = time.monotonic() + 30
@@ -116,26 +135,39 @@ def test_a_refused_pod_is_a_failed_session_and_can_be_tried_again(router, cluste
     assert router.request("DELETE", f"/api/sessions/{made['hash']}").status == 204
 
 
-def test_the_original_s_claims_are_stopped_sessions_of_their_owners(start_in, make_cluster, repositories):
-    cluster = make_cluster()
-    email = "Dev@Example.com"
-    key = f"{email.lower()}:{repositories.story}:main"
-    identifier = hashlib.sha256(key.encode()).hexdigest()[:12]
-    labels = {"opencode.ai/session-hash": identifier, "app.kubernetes.io/managed-by": "opencode-router"}
-    cluster.create("persistentvolumeclaims", {
-        "apiVersion": "v1", "kind": "PersistentVolumeClaim",
-        "metadata": {"name": f"opencode-pvc-{identifier}", "namespace": NAMESPACE, "labels": labels, "annotations": {
-            "opencode.ai/user-email": email, "opencode.ai/repo-url": repositories.story, "opencode.ai/branch": "main",
-            "opencode.ai/source-branch": "main", "opencode.ai/created-at": "2025-12-24T18:00:00.000Z",
-            "opencode.ai/attach-password": "0" * 32}},
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "2Gi"}}}})
-    router = start_in(cluster)
-    session = router.session(identifier)
-    assert session["state"] == "stopped" and session["createdAt"].startswith("2025-12-24T18:00:00")
-    router.api("POST", f"/sessions/{identifier}/resume")
-    running = router.wait_for_state(identifier, "running")
-    assert router.request("GET", "/file?path=.", router.session_host(running)).status == 200
-    router.stop()
+def test_a_refused_disk_is_told_at_once_and_leaves_nothing(router, cluster_of_causes, repositories):
+    def no_disks(kind, value):
+        if kind == "persistentvolumeclaims":
+            raise Refused(403, "Forbidden", f'persistentvolumeclaims "{value["metadata"]["name"]}" is forbidden: exceeded '
+                          "quota: disks, requested: persistentvolumeclaims=1, used: 10, limited: 10")
+
+    cluster_of_causes.admission = no_disks
+    wish = {"repoUrl": repositories.story, "branch": "rule/disk", "sourceBranch": "main"}
+    answer = router.request("POST", "/api/sessions", body=wish)
+    assert answer.status == 503 and answer.json()["code"] == "quota_exceeded", answer
+    assert "room" in answer.json()["error"] and answer.json()["hint"]
+    assert not [each for each in router.api("GET", "/sessions")["sessions"] if each["branch"] == "rule/disk"]
+    cluster_of_causes.admission = None
+    made = router.api("POST", "/sessions", wish, status=201)
+    router.wait_for_state(made["hash"], "running")
+    assert router.request("DELETE", f"/api/sessions/{made['hash']}").status == 204
+
+
+def test_a_quota_that_two_change_at_once_is_no_reason_to_fail(router, cluster_of_causes, repositories):
+    conflicts = []
+
+    def busy(kind, value):
+        if kind == "pods" and len(conflicts) < 2:
+            conflicts.append(value)
+            raise Refused(409, "Conflict", 'Operation cannot be fulfilled on resourcequotas "sessions": the object has '
+                          "been modified; please apply your changes to the latest version and try again")
+
+    cluster_of_causes.admission = busy
+    made = router.api("POST", "/sessions", {
+        "repoUrl": repositories.story, "branch": "rule/conflict", "sourceBranch": "main"}, status=201)
+    router.wait_for_state(made["hash"], "running")
+    assert len(conflicts) == 2
+    assert router.request("DELETE", f"/api/sessions/{made['hash']}").status == 204
 
 
 def test_more_sessions_than_a_page_are_all_seen(start_in, make_cluster):

@@ -1,5 +1,6 @@
 """What goes wrong between the router and the API server, and what does not go wrong because of it."""
 
+import concurrent.futures
 import os
 import time
 
@@ -64,23 +65,55 @@ def test_an_API_server_that_is_down_takes_no_running_session_away(router, cluste
     cluster.stop_server()
     eventually(lambda: router.operations("/readyz").status == 503)
     assert router.operations("/readyz?exclude=sync").status == 200
+    # Somebody is at the door now, and shows everybody out.
+    before = len(cluster.dials)
+    refusing = cluster.refuse()
     end = time.monotonic() + outage
     while time.monotonic() < end:
         assert router.request("GET", "/global/health", host).status == 200
         told = router.api("GET", "/sessions")
         assert [one["hash"] for one in told["sessions"]] == [session["hash"]] and told["stale"] is True
         time.sleep(0.2)
+    knocks = list(cluster.dials)[before:]
+    assert 1 <= len(knocks) <= outage + 2, "whatever there is to follow, one dial a second is enough"
     refused = router.request(
         "POST", "/api/sessions", body={"repoUrl": repositories.story, "branch": "feature/one"})
     assert refused.status == 503 and refused.json()["error"], refused
     # Meanwhile the cluster goes on without anybody to tell it.
     annotate(cluster, session, "while it was down")
+    refusing()
     cluster.start()
     eventually(lambda: title(router, session) == "while it was down", 60)
     eventually(lambda: router.operations("/readyz").status == 200, 60)
     assert router.api("GET", "/sessions")["stale"] is False
     assert len(cluster.pods()) == 1 and len(cluster.claims()) == 1
     assert cluster.count("create") == made, "what was refused must not be made later"
+
+
+def test_a_server_that_takes_connections_and_answers_nothing_is_one_that_is_away(
+        router, cluster, session, repositories):
+    host = router.session_host(session)
+
+    def create():
+        with router.connect(timeout=90) as connection:
+            return connection.request("POST", "/api/sessions", router.host, {"Origin": router.origin}, {
+                "repoUrl": repositories.story, "branch": "feature/one"})
+
+    cluster.silent.set()
+    try:
+        cluster.break_connections()
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            asking = pool.submit(create)
+            eventually(lambda: "cannot be read" in router.operations("/readyz").text, 60)
+            assert router.request("GET", "/global/health", host).status == 200
+            assert router.api("GET", "/sessions")["stale"] is True
+            refused = asking.result(60)
+        assert refused.status == 503 and refused.json()["error"], refused
+    finally:
+        cluster.silent.clear()
+    annotate(cluster, session, "after the silence")
+    eventually(lambda: title(router, session) == "after the silence", 60)
+    eventually(lambda: router.operations("/readyz").status == 200, 60)
 
 
 def test_a_token_that_is_rotated_is_read_again(start_in, make_cluster):
@@ -159,7 +192,6 @@ def test_a_session_made_through_one_replica_is_served_by_the_other(pair, reposit
 
 
 def test_both_replicas_creating_it_at_once_make_one_pod(pair, repositories):
-    import concurrent.futures
     cluster, one, other = pair
     body = {"repoUrl": repositories.story, "branch": "feature/one"}
     with concurrent.futures.ThreadPoolExecutor(8) as pool:

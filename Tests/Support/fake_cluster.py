@@ -198,6 +198,28 @@ class Cluster:
         self.server.server_close()
         self.break_connections()
 
+    def refuse(self):
+        """Takes connections at the server's place and ends them at once, until the function it returns is called."""
+        door = socket.create_server(("127.0.0.1", self.port), reuse_port=False)
+
+        def show_out():
+            while True:
+                try:
+                    connection, _ = door.accept()
+                except OSError:
+                    return
+                self.dials.append(time.monotonic())
+                connection.close()
+
+        thread = threading.Thread(target=show_out, daemon=True)
+        thread.start()
+
+        def end():
+            door.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            door.close()
+        return end
+
     def break_connections(self):
         with self.lock:
             connections, self.connections = self.connections, set()
