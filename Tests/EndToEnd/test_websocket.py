@@ -104,6 +104,8 @@ def test_a_silent_tunnel_ends_with_either_side(dial, server):
             assert time.monotonic() < end, "the session's side is still open"
             time.sleep(0.01)
     with dial() as socket:
+        socket.send("there")
+        assert socket.recv(timeout=20) == "there"
         time.sleep(SILENCE)
         for connection in list(server.carried):
             connection.shutdown(sockets.SHUT_RDWR)
