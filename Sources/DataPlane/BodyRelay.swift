@@ -27,7 +27,7 @@ struct BodyRelay: ~Copyable {
     static let chunkThreshold: UInt64 = 16 << 10
     /// What a pipe holds when it is worth a call to drain it, though more could be asked of the source.
     private static let runSize = 64 << 10
-    /// Bytes received where a chunk's size line is expected: the line, and little of the payload.
+    /// Bytes received where the rest of a chunk's size line is expected: the line, and little of the payload.
     private static let lineRoom = 64
     /// Bytes one `advance` moves at most, so that one bulk stream cannot hold the loop.
     private static let turn = 1 << 20
@@ -41,6 +41,10 @@ struct BodyRelay: ~Copyable {
     private var owesChunkEnd = false
     /// A chunk's size line for which there was no room yet.
     private var owedSize: UInt64?
+    /// Bytes between the payloads of the last two chunks: most likely as many as between the next two.
+    private var gap = Self.lineRoom
+    /// Those of them that have been read.
+    private var gapRead = 0
     private var pipe: Pipe?
     /// `take` stopped in the middle of a line.
     private var needsMore = false
@@ -73,6 +77,7 @@ struct BodyRelay: ~Copyable {
         case .chunked:
             reading = .chunked
             chunks = ChunkReader()
+            gapRead = 0
         case .untilClose:
             reading = .untilClose
         }
@@ -108,6 +113,8 @@ struct BodyRelay: ~Copyable {
         var moved = false
         var budget = Self.turn
         while true {
+            // All that came has left; only the source can bring more.
+            if !source.isReadable, !owes, input?.isEmpty ?? true, !holds(output) { break }
             // While the sink blocks, the source accumulates in silence: topping the pipe up would cost a call for each
             // piece, and hearing of each piece a look at the kernel.
             if pipeHolds, !sink.isWritable {
@@ -178,9 +185,12 @@ struct BodyRelay: ~Copyable {
                     if needsMore { throw .malformed(.chunkExtensionTooLong) }
                     return filled
                 }
-                // Between large chunks only the size line is wanted here; the payload is for the pipe.
+                // Between large chunks only the size line is wanted here, and what was left of a payload when the pipe had
+                // drained; the next payload is for the pipe.
+                let line = buffer.isEmpty ? gap : Self.lineRoom
+                let isRest = looksBulky && reading == .chunked && remaining < Self.chunkThreshold
                 let room = UnsafeMutableRawBufferPointer(
-                    rebasing: buffer.room.prefix(looksBulky && reading == .chunked ? Self.lineRoom : .max))
+                    rebasing: buffer.room.prefix(isRest ? Int(remaining) + line : .max))
                 switch source.receive(into: room) {
                 case .moved(let count):
                     buffer.produced(count)
@@ -416,10 +426,13 @@ struct BodyRelay: ~Copyable {
         switch step {
         case .needMore(let count):
             source.consume(count)
+            gapRead += count
             needsMore = true
             return nil
         case .chunk(let count, let length):
             source.consume(count)
+            gap = gapRead + count
+            gapRead = 0
             remaining = length
             looksBulky = length >= Self.chunkThreshold
             return length

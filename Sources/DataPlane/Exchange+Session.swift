@@ -315,7 +315,8 @@ extension Exchange {
             // and no session is kept waiting for it.
             if client.isHungUp { deadline = min(deadline, worker.executor.now.advanced(milliseconds: 250)) }
             if client.isBroken || worker.isPastDrain { throw .client }
-            let wake = await connection.waiter.wait(until: deadline)
+            rounds = 0
+            let wake = await withUnsafeContinuation { connection.waiter.suspend($0, until: deadline) }
             if wake == .deadline, client.isHungUp || !floor.isMet(worker) { throw .client }
         }
     }
@@ -552,6 +553,7 @@ extension Exchange {
                 client.interest.insert(.read)
             }
             if client.isBroken { return true }
+            rounds = 0
             // Nothing is reported between the end of this wait and the parking: both happen in one turn of the loop.
             let silence = worker.executor.now.advanced(milliseconds: Connection.parkedAfterMilliseconds)
             if await connection.waiter.wait(until: silence) == .deadline { return false }

@@ -105,9 +105,9 @@ final class Exchange {
 
     /// Gives back what is empty before a wait of unknown length.
     func releaseEmptyBuffers(of connection: Connection) {
-        if let buffer = toUpstream, buffer.isEmpty { giveBack(&toUpstream) }
-        if let buffer = fromUpstream, buffer.isEmpty { giveBack(&fromUpstream) }
-        if let buffer = toClient, buffer.isEmpty { giveBack(&toClient) }
+        if toUpstream?.isEmpty == true { giveBack(&toUpstream) }
+        if fromUpstream?.isEmpty == true { giveBack(&fromUpstream) }
+        if toClient?.isEmpty == true { giveBack(&toClient) }
         connection.releaseInputIfEmpty()
     }
 

@@ -29,12 +29,18 @@ package final class Waiter {
     /// Suspends until a stream this waiter is attached to reports something it is interested in, until `wake()`, or
     /// until the deadline has passed (up to 64 ms late).
     package func wait(until deadline: Deadline) async -> Wake {
+        await withUnsafeContinuation { suspend($0, until: deadline) }
+    }
+
+    /// What `wait` does with its continuation, for a caller on the byte path that makes its own: an async call less is a
+    /// frame and a return to the executor less.
+    package func suspend(_ continuation: UnsafeContinuation<Wake, Never>, until deadline: Deadline) {
         if signalled {
             signalled = false
-            return .event
+            return continuation.resume(returning: .event)
         }
         schedule(deadline)
-        return await withUnsafeContinuation { continuation = $0 }
+        self.continuation = continuation
     }
 
     /// Like `wait`, for long waits that should not keep a task and its frames: calls `resume` once, on the loop.

@@ -65,6 +65,7 @@ def metric(router, name):
 
 
 # The whole of the tests of bodies and of hostile answers, once more: the promise is about all of them.
+@pytest.mark.timeout(450)
 @pytest.mark.timeout(420)
 @pytest.mark.parametrize("mode,files", [
     ("refuse", ["test_bodies.py", "test_story.py"]), ("late", ["test_bodies.py"]), ("short", ["test_bodies.py"]),
