@@ -18,12 +18,6 @@ final class Connection {
     var input: IOBuffer?
     /// What answers the present request.
     private(set) var exchange: Exchange?
-    /// What admitted the present exchange, if it was not the owner who asked.
-    var grant: Grant? {
-        didSet { worker.grants += (grant == nil ? 0 : 1) - (oldValue == nil ? 0 : 1) }
-    }
-    /// Whether the grant ended while the exchange went on.
-    private(set) var isRevoked = false
     /// Place in the worker's list.
     var index = 0
     /// Whether the connection waits for a request and may be closed without loss.
@@ -66,11 +60,6 @@ final class Connection {
             self.exchange = nil
             worker.giveBack(exchange)
             isIdle = true
-            if grant != nil { grant = nil }
-            if isRevoked {
-                stream.abort()
-                break serving
-            }
             switch ending {
             case .keepAlive:
                 releaseInputIfEmpty()
@@ -162,12 +151,6 @@ final class Connection {
             case .endOfStream, .failed: return
             }
         }
-    }
-
-    /// Ends the present exchange: what admitted it is no more.
-    func revoke() {
-        isRevoked = true
-        waiter.wake()
     }
 
     /// Ends a wait for the next request, so that a draining worker is rid of idle connections at once.

@@ -77,6 +77,12 @@ extension Exchange {
             guard await flush(to: connection) else { return .abort }
             return keepAlive ? .keepAlive : .close
         case .stream:
+            guard takeStreamPlace() else {
+                worker.telemetry.refusal(Refusal.tooManyStreams.reason)
+                request.byteCount = 0
+                request.framing = .none
+                return await refuse(.tooManyStreams, on: connection, isAPI: true)
+            }
             let isChunked = request.minorVersion > 0
             writeHead(
                 status: response.status, contentType: nil, length: nil, keepAlive: keepAlive && isChunked,

@@ -28,7 +28,7 @@ extension Exchange {
     ) async -> Ending {
         guard let agent = session.target else {
             let bytes = connection.input!.bytes
-            switch connection.grant {
+            switch grant {
             case nil:
                 return await serveWaiting(
                     session, email: worker.gatekeeper.email(who, in: bytes) ?? "", isNavigation: isNavigation(bytes),
@@ -42,7 +42,7 @@ extension Exchange {
         }
         let target = port.map(agent.atPort) ?? agent
         let now = Int64(worker.executor.now.milliseconds)
-        if session.activity.touch(at: now), connection.grant == nil, session.activity.isTokenDue(at: now) {
+        if session.activity.touch(at: now), grant == nil, session.activity.isTokenDue(at: now) {
             tellToken(session, who, on: connection)
         }
         self.session = session
@@ -51,7 +51,7 @@ extension Exchange {
                 writeRequest(worker.rewrites.agent, nil, who, on: connection)
             } else if let port {
                 writeRequest(worker.rewrites.request(toPort: port), nil, who, on: connection)
-            } else if case .password = connection.grant {
+            } else if case .password = grant {
                 writeRequest(worker.rewrites.attach, target.authorization, who, on: connection)
             } else {
                 writeRequest(worker.rewrites.agent, target.authorization, who, on: connection)
@@ -175,7 +175,7 @@ extension Exchange {
     ) -> Bool {
         let bytes = connection.input!.bytes
         let user =
-            worker.settings.tellsSessionsTheUser && connection.grant == nil
+            worker.settings.tellsSessionsTheUser && grant == nil
             ? worker.gatekeeper.email(who, in: bytes).map { Array($0.utf8) } : nil
         let buffer = toUpstream ?? worker.executor.buffers.take()
         toUpstream = buffer
@@ -223,7 +223,7 @@ extension Exchange {
         download.begin(.none, writesChunks: false)
         while true {
             // Half an answer must not look like a whole one, so it breaks off.
-            if isCutOff || connection.isRevoked { throw .client }
+            if isCutOff { throw .client }
             var moved = false
             if !uploadAbandoned, !upload.isFinished(toUpstream) {
                 do throws(RelayFailure) {
@@ -516,7 +516,7 @@ extension Exchange {
     private func carry(_ stream: Stream, _ session: SessionRoute, on connection: Connection) async -> Bool {
         let client = connection.stream
         var rounds = 0
-        while !connection.isRevoked {
+        while true {
             if isCutOff { return sayGoodbye(.policyViolation, to: client) }
             if worker.isPastDrain { return sayGoodbye(.goingAway, to: client) }
             var moved = false
@@ -558,7 +558,6 @@ extension Exchange {
             let silence = worker.executor.now.advanced(milliseconds: Connection.parkedAfterMilliseconds)
             if await connection.waiter.wait(until: silence) == .deadline { return false }
         }
-        return true
     }
 
     /// Why the gateway ends a WebSocket (RFC 6455 §7.4.1).

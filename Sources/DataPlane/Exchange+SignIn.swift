@@ -1,10 +1,9 @@
 internal import HTTPWire
 internal import Identity
 internal import LinuxIO
-internal import Routing
 
-/// Whether the caller is still signed in and the session still theirs: asked before the request (AUTH_RECHECK_URL), and
-/// again for as long as its answer lasts.
+/// Whether the caller is still signed in: asked before the request (AUTH_RECHECK_URL), and again for as long as its answer
+/// lasts.
 extension Exchange {
     /// Refuses a caller whose sign-in has ended; true if that had to be waited for, so that other decisions may be old.
     func confirmSignIn(
@@ -53,32 +52,12 @@ extension Exchange {
             let isAsked = verdict != .unknown
             switch remember(verdict, signIn) {
             case .holds: signInDue = now.advanced(seconds: isAsked ? recheck.stream : recheck.fresh)
-            case .ended: cutOff(.signInEnded, connection)
-            case .unconfirmed: cutOff(.signInUnconfirmed, connection)
+            case .ended: cutOff(.signInEnded, on: connection)
+            case .unconfirmed: cutOff(.signInUnconfirmed, on: connection)
             }
         } else if signInQuestion == nil, signInDue <= now {
             signInQuestion = SignInQuestion(signIn, to: worker.control, for: connection)
         }
-    }
-
-    /// Cuts off what runs on a session that is gone, or somebody else's by now.
-    func recheckSession(in table: RouteTable, on connection: Connection) {
-        guard let session, table.isComplete, !isCutOff else { return }
-        let current = table.session(session.id)
-        guard current !== session else { return }
-        guard let current else { return cutOff(nil, connection) }
-        if !current.ownedByAnyone, current.owner != session.owner { cutOff(.unknownSession, connection) }
-    }
-
-    /// Ends what the connection carries: its loop looks at `isCutOff` when it wakes.
-    private func cutOff(_ refusal: Refusal?, _ connection: Connection) {
-        isCutOff = true
-        connection.waiter.wake()
-        guard let refusal else { return }
-        worker.control.denied(
-            Denial(
-                code: refusal.code, email: signIn?.email, peer: connection.peer.description, session: session?.id,
-                requestID: requestID.text))
     }
 }
 

@@ -60,7 +60,11 @@ final class Exchange {
     var tunnel: Stream?
     /// Which kind of request opened it.
     private var tunnelKind = RouteKind.session
-    /// Whether what is being carried must end: its user may no longer see it.
+    /// What admitted the request, if it was not the owner who asked.
+    private(set) var grant: Grant? {
+        didSet { worker.grants += (grant == nil ? 0 : 1) - (oldValue == nil ? 0 : 1) }
+    }
+    /// Whether what is being carried must end: whoever it is for may no longer have it.
     var isCutOff = false
     /// What the access log tells of the request; nil without one.
     var accessDetails: AccessDetails?
@@ -93,6 +97,7 @@ final class Exchange {
         signIn = nil
         signInQuestion = nil
         session = nil
+        if grant != nil { grant = nil }
         isCutOff = false
         accessDetails = nil
         startedAt = 0
@@ -165,7 +170,7 @@ final class Exchange {
             record(.refusal)
             return ending
         case .admitted(let who, let grant):
-            if grant != nil { connection.grant = grant }
+            if grant != nil { self.grant = grant }
             noteAccess(who, buffer.bytes)
             let ending: Ending
             let kind: RouteKind

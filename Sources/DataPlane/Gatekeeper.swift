@@ -11,9 +11,11 @@ struct Gatekeeper: ~Copyable {
     private let identity: IdentityPolicy
     private let origins: RequestOriginPolicy
     private let cookies: CookiePolicy
-    private let failures = AttachFailures()
+    private let failures: AttachFailures
 
-    init(_ settings: DataPlaneSettings) {
+    /// - Parameter failures: the worker's, for they outlive settings that are read anew.
+    init(_ settings: DataPlaneSettings, _ failures: AttachFailures) {
+        self.failures = failures
         identity = settings.identity
         origins = settings.origins
         cookies = settings.cookies

@@ -16,6 +16,7 @@ final class Worker {
     private(set) var settings: DataPlaneSettings
     let control: any ControlPlane
     private(set) var gatekeeper: Gatekeeper
+    private let attachFailures = AttachFailures()
     /// What each identity asks; shared by all workers.
     let people: Accounts
     /// What each peer asks without proving an identity; shared by all workers.
@@ -39,7 +40,7 @@ final class Worker {
     /// Pods are not trusted with everybody's connections: theirs are counted, and bounded by themselves.
     private var podConnections = 0
     private var podLimit: Int { max(16, settings.connectionsPerWorker / 8) }
-    /// How many of them carry an exchange that a grant admitted.
+    /// How many exchanges a grant admitted.
     var grants = 0
     private var peers: PeerQuota
     private var exchanges: [Exchange] = []
@@ -60,7 +61,7 @@ final class Worker {
         self.people = people
         self.strangers = strangers
         self.telemetry = telemetry
-        gatekeeper = Gatekeeper(settings)
+        gatekeeper = Gatekeeper(settings, attachFailures)
         peers = PeerQuota(limit: settings.connectionsPerPeer, exempt: settings.identity.isTrustedProxy)
         signIns = settings.recheck.map(SignInCache.init)
         pool = UpstreamPool(on: loop.executor, connectSeconds: settings.connectSeconds)
@@ -159,17 +160,12 @@ final class Worker {
         self.table = table
         sweep()
         // Taking somebody's access away is a new table: what runs under an older one ends with it.
-        for connection in connections { connection.exchange?.recheckSession(in: table, on: connection) }
-        endExpiredGrants()
+        recheckAccess()
     }
 
-    /// Ends exchanges of people who were let in by what is no more: a password, a shared port.
-    private func endExpiredGrants() {
-        guard grants > 0 else { return }
+    private func recheckAccess() {
         let now = Int64(executor.now.milliseconds)
-        for connection in connections {
-            if let grant = connection.grant, !grant.isInForce(in: table, at: now) { connection.revoke() }
-        }
+        for connection in connections { connection.exchange?.recheckAccess(in: table, at: now, on: connection) }
     }
 
     /// Takes over what was read anew, from the next request on.
@@ -177,7 +173,7 @@ final class Worker {
         settings.identity = renewed.identity
         settings.assets = renewed.assets
         settings.pages = renewed.pages
-        gatekeeper = Gatekeeper(settings)
+        gatekeeper = Gatekeeper(settings, attachFailures)
     }
 
     /// Whether a connection is open, or one may still be accepted.
@@ -240,7 +236,8 @@ final class Worker {
         if let recheck = settings.recheck {
             for connection in connections { connection.exchange?.recheckSignIn(under: recheck, on: connection) }
         }
-        endExpiredGrants()
+        // Between two tables only time can end something: what a grant allows.
+        if grants > 0 { recheckAccess() }
         ticks += 1
         // A predecessor with fewer workers has left the kernel told to prefer one of ours.
         if settings.takesOver, ticks % 60 == 0, !isDraining {

@@ -37,9 +37,6 @@ struct APIError: Error, Sendable {
     static let tooManyRequests = Self(
         .tooManyRequests, "too_many_requests", "You ask faster than this installation allows. Wait a second.",
         headers: [.retryAfter: "1"])
-    static let tooManyStreams = Self(
-        .tooManyRequests, "too_many_streams", "You have too many event streams open. Close a tab and try again.",
-        headers: [.retryAfter: "5"])
 
     static func badRequest(_ code: String, _ message: String) -> Self { Self(.badRequest, code, message) }
 

@@ -21,8 +21,6 @@ package struct APISettings: Sendable {
     package var idle: IdleSettings
     /// Which ports of sessions may be reached.
     package var ports: PortPolicy
-    /// Event streams that one identity may hold.
-    package var maximumStreams: Int
     /// Value of X-Admin-Secret that opens the admin endpoints (ADMIN_SECRET).
     package var adminSecret: String?
     /// So often an event stream says that it lives.
@@ -40,8 +38,8 @@ package struct APISettings: Sendable {
         version: String, scheme: String, domain: String, routeSuffix: String = "", attachPrefix: String = "attach-",
         attachDomain: String? = nil, repositories: RepositoryURLPolicy = RepositoryURLPolicy(),
         limits: SessionLimits = SessionLimits(), idle: IdleSettings = IdleSettings(),
-        ports: PortPolicy = PortPolicy(), maximumStreams: Int = 64,
-        adminSecret: String? = nil, pingInterval: Duration = .seconds(15), settleTime: Duration = .seconds(2),
+        ports: PortPolicy = PortPolicy(), adminSecret: String? = nil, pingInterval: Duration = .seconds(15),
+        settleTime: Duration = .seconds(2),
         agentDirectory: @escaping @Sendable (Session) -> String? = { _ in "/home/opencode/repo" }
     ) {
         self.version = version
@@ -54,7 +52,6 @@ package struct APISettings: Sendable {
         self.limits = limits
         self.idle = idle
         self.ports = ports
-        self.maximumStreams = maximumStreams
         self.adminSecret = adminSecret
         self.pingInterval = pingInterval
         self.settleTime = settleTime

@@ -37,7 +37,6 @@ extension EventSource {
 ///
 /// Nothing queues up for a slow reader, and nothing is asked on a timer: updates wake the pump.
 actor EventPump<Source: EventSource> {
-    private let lease: StreamLease
     private let wakes: AsyncStream<Void>
     private let newest: Newest<Source.State>
     private let pingIsDue: PingFlag
@@ -46,12 +45,11 @@ actor EventPump<Source: EventSource> {
     private var toldAt: ContinuousClock.Instant?
 
     /// - Parameter updates: the present state at once, and then after each change; its end ends the stream.
-    init(_ source: Source, _ updates: AsyncStream<Source.State>, lease: StreamLease, pingInterval: Duration) {
+    init(_ source: Source, _ updates: AsyncStream<Source.State>, pingInterval: Duration) {
         let (wakes, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let flag = PingFlag()
         let newest = Newest<Source.State>()
         self.source = source
-        self.lease = lease
         self.wakes = wakes
         self.newest = newest
         pingIsDue = flag

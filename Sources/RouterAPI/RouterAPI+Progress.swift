@@ -52,7 +52,7 @@ extension RouterAPI {
         _ = try find(id, request, caller)
         guard let messages else { throw .notSupported("messages of sessions") }
         let updates = try await order { () throws(SessionRuntimeError) in try await messages.updates(of: id) }
-        return try stream(MessageEvents(), updates, request, caller)
+        return try stream(MessageEvents(), updates, request)
     }
 }
 

@@ -6,25 +6,24 @@ extension RouterAPI {
         _ = try loadedSnapshot()
         return try stream(
             SessionListEvents(owner: caller.email, presenter: presenter), directory.updates(.owner(caller.email)),
-            request, caller)
+            request)
     }
 
     func sessionEvents(
         _ id: SessionID, _ request: APIRequest, _ caller: APICaller
     ) throws(APIError) -> APIResponse {
         _ = try find(id, request, caller)
-        return try stream(StartEvents(id: id, presenter: presenter), directory.updates(.session(id)), request, caller)
+        return try stream(StartEvents(id: id, presenter: presenter), directory.updates(.session(id)), request)
     }
 
     func stream<Source: EventSource>(
-        _ source: Source, _ updates: AsyncStream<Source.State>, _ request: APIRequest, _ caller: APICaller
+        _ source: Source, _ updates: AsyncStream<Source.State>, _ request: APIRequest
     ) throws(APIError) -> APIResponse {
         let headers: HTTPFields = [
             .contentType: "text/event-stream", .cacheControl: "no-store, no-transform", .xAccelBuffering: "no",
         ]
         guard request.method != .head else { return APIResponse(status: .ok, headers: headers) }
-        guard let lease = streams.lease(for: caller.email) else { throw .tooManyStreams }
-        let pump = EventPump(source, updates, lease: lease, pingInterval: settings.pingInterval)
+        let pump = EventPump(source, updates, pingInterval: settings.pingInterval)
         return APIResponse(
             status: .ok, headers: headers, body: .stream(AsyncStream(unfolding: { await pump.next() })))
     }

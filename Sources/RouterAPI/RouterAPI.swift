@@ -23,7 +23,6 @@ package struct RouterAPI: Sendable {
     let presenter: SessionPresenter
     let starts = Starts()
     let renewal = TokenRenewal()
-    let streams: StreamLimiter
     /// Opens the admin endpoints.
     package let adminKey: AdminKey
     /// What one session's pod may ask per second, and how often one peer may be told that its secret is wrong.
@@ -65,7 +64,6 @@ package struct RouterAPI: Sendable {
         self.audit = AuditLog(logger: audit)
         presenter = SessionPresenter(settings: settings)
         adminKey = AdminKey(settings.adminSecret)
-        streams = StreamLimiter(limit: settings.maximumStreams)
     }
 
     /// Answers one request; every failure is an answer, too.

@@ -133,3 +133,35 @@ def test_an_identity_is_first_seen_once(proxy):
     proxy.request("GET", "/", HOST, {**proof("eve@example.com"), "X-Gateway-Key": "wrong"})
     wait_for(lambda: audit(proxy, "access denied"))
     assert len(audit(proxy, "identity first seen")) == 2
+
+
+def test_streams_of_the_api_and_of_sessions_are_counted_together(proxy, upstream):
+    def script(peer):
+        while peer.read_request() is not None:
+            peer.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+                      b"6\r\ndata:\n\r\n")
+            peer.wait_closed()
+
+    before, upstream.script = upstream.script, script
+    connections = []
+    try:
+        def stream(host, path, email=ALICE):
+            """The status of a stream that stays open, once its user is not too fast."""
+            def opened():
+                connection = proxy.connect()
+                connections.append(connection)
+                connection.send_request("GET", path, host, proof(email))
+                answer = connection.read_head()
+                is_too_fast = answer.status == 429 and b"too_many_requests" in b"".join(connection.body(answer))
+                return None if is_too_fast else answer
+            return wait_for(opened).status
+
+        session, api = (HOST, "/event"), ("example.test", "/api/sessions/stream")
+        assert [stream(*session), stream(*api), stream(*session)] == [200] * 3
+        assert stream(*api) == 429 and stream(*session) == 429
+        assert stream(*api, BOB) == 200
+        for connection in connections:
+            connection.close()
+        wait_for(lambda: stream(*api) == 200)
+    finally:
+        upstream.script = before

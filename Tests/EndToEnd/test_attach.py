@@ -3,6 +3,7 @@
 import base64
 import itertools
 import re
+import signal
 import sys
 import time
 from pathlib import Path
@@ -126,6 +127,18 @@ def test_after_ten_wrong_passwords_that_peer_is_not_heard_for_that_session(sourc
     assert ask(router, host, "/global/health", {"X-Attach-Password": info["attachPassword"]}).status == 200
 
 
+def test_reading_the_settings_again_forgets_no_wrong_password(source, start_router):
+    router = start_router()
+    host = f"attach-{'3' * 12}.localhost:{router.attach_port}"
+    wrong = {"X-Attach-Password": "0" * 32}
+    with Connection(router.attach_port, source=source) as connection:
+        assert [connection.request("GET", "/", host, wrong).status for _ in range(11)] == [401] * 10 + [429]
+        router.signal(signal.SIGHUP)
+        router.wait_for_line("secrets and the picker's files were read anew")
+        assert connection.request("GET", "/", host, wrong).status == 429
+    router.stop()
+
+
 def test_the_attach_listener_serves_attach_hosts_and_nothing_else(router, session, info):
     fields = basic(info["attachPassword"])
     for host in (router.host, router.host_of(session["hash"]), f"5173-{router.host_of(session['hash'])}", "elsewhere"):
@@ -184,9 +197,10 @@ def test_rotating_cuts_whoever_came_in_by_the_old_password(router, session, info
         assert next(stream.events(20))
         new = router.api("POST", f"/sessions/{identifier}/attach-password")
         assert new["attachPassword"] != info["attachPassword"] and new["attachUrl"] == info["attachUrl"]
-        with pytest.raises(ConnectionClosed):
+        with pytest.raises(ConnectionClosed) as closed:
             while True:
                 socket.recv(timeout=30)
+        assert closed.value.rcvd.code == 1008
         # The stream ends without an end: nobody takes it for a whole one.
         with pytest.raises((Truncated, ConnectionError)):
             for _ in stream.events(30):

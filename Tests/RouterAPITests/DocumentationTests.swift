@@ -84,7 +84,7 @@ struct DocumentationTests {
         "Every code that the document names is one that the API answers with",
         arguments: [
             "too_many_sessions", "too_many_running", "installation_full", "branch_not_found", "invalid_repository",
-            "repository_not_allowed", "repository_unreachable", "token_required", "not_found", "too_many_streams",
+            "repository_not_allowed", "repository_unreachable", "token_required", "not_found",
             "agent_busy", "agent_retrying", "waiting_for_human", "agent_unknown", "no_timeout",
         ])
     func codes(code: String) {

@@ -156,25 +156,6 @@ struct StreamTests {
         }
     }
 
-    @Test("A client holds so many streams and no more; letting go or cancelling frees the place")
-    func limit() async throws {
-        let bench = try await APIBench([.example(1, state: .stopped)]) { $0.maximumStreams = 3 }
-        var held = [await bench.call(.get, events), await bench.call(.get, events), await bench.call(.get, events)]
-        let refused = await bench.call(.get, "/api/sessions/stream")
-        #expect(refused.status == .tooManyRequests && refused.code == "too_many_streams")
-        #expect(refused.headers[.retryAfter] != nil)
-        // Somebody else is not hindered.
-        #expect(await bench.call(.get, "/api/sessions/stream", as: APIBench.bob).status == .ok)
-        held.removeLast()
-        let freed = await bench.call(.get, events)
-        #expect(freed.status == .ok)
-        let stream = try #require(freed.stream)
-        let reading = Task { for await _ in stream {} }
-        reading.cancel()
-        await reading.value
-        #expect(bench.directory.readerCount < 20)
-    }
-
     @Test("Streams that were let go leave nothing behind")
     func noLeak() async throws {
         let bench = try await APIBench([.example(1, state: .stopped)])

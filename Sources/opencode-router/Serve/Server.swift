@@ -313,7 +313,6 @@ enum Server {
                 perUser: settings.sessions.perUser ?? 0, runningPerUser: settings.sessions.runningPerUser ?? 0,
                 runningTotal: settings.sessions.runningInTotal ?? 0),
             idle: idleSettings(settings.sessions), ports: PortPolicy(denied: deniedPorts(settings)),
-            maximumStreams: settings.limits.streamsPerUser,
             adminSecret: settings.identity.adminSecret, agentDirectory: parts.agentDirectory)
         api.editorPrefix = settings.hosts.editorPrefix
         api.agentGeneration = settings.sessions.agentGeneration ?? .v1
