@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import socket
 import subprocess
 import threading
@@ -101,6 +102,40 @@ def test_an_upload_slower_than_the_floor_is_cut_off_and_so_is_its_session_s_conn
             except OSError:
                 pass
     wait_for(lambda: metric(proxy, "opencode_router_slow_clients_total") > before)
+
+
+def test_a_crowd_of_slow_peers_holds_up_nobody_and_is_gone_in_the_end(proxy, shared):
+    shared.script = lambda peer: peer.serve(b"ok")
+    def post(target, to, framing, body):
+        return f"POST {target} HTTP/1.1\r\nHost: {to}\r\nOrigin: http://{to}\r\n{framing}\r\n\r\n{body}".encode()
+    length, coding = "Content-Length: 100000", "Transfer-Encoding: chunked"
+    beginnings = [
+        b"G", b"GET / HTTP/1.1\r\nHost: " + host(proxy).encode() + b"\r\nX: ",
+        *(post(target, to, framing, body) for target, to in (("/api/sessions", proxy.host), ("/upload", host(proxy)))
+          for framing, body in ((length, ""), (coding, "fffff\r\n"), (coding, "1\r\nx\r\n0000000"))),
+    ]
+    crowd = [proxy.connect() for _ in range(20) for _ in beginnings]
+    for number, connection in enumerate(crowd):
+        connection.send(beginnings[number % len(beginnings)])
+    waiting, end = set(crowd), time.monotonic() + 60
+    with proxy.connect() as other:
+        while waiting:
+            assert time.monotonic() < end, f"{len(waiting)} are still served"
+            assert other.request("GET", "/", host(proxy)).body == b"ok"
+            assert other.request("GET", "/api/me", proxy.host).status == 200
+            for connection in list(waiting):
+                if select.select([connection.socket], [], [], 0)[0]:
+                    waiting.discard(connection)
+                    continue
+                try:
+                    connection.send(b"0")
+                except OSError:
+                    waiting.discard(connection)
+            time.sleep(0.05)
+    for connection in crowd:
+        connection.close()
+    wait_for(lambda: metric(proxy, "opencode_router_client_connections") <= 1)
+    wait_for(lambda: metric(proxy, "opencode_router_buffers_in_use") == 0)
 
 
 def test_an_upload_above_the_floor_may_take_its_time(proxy, shared):
