@@ -1,7 +1,7 @@
 /// Reads byte streams, one a line in hexadecimal, and says which requests the gateway's reader finds in each.
 ///
-/// A line of output is the requests as `METHOD:target:host`, separated by spaces, then `|`, then `refused` if the
-/// stream ends in a refusal, else `open`.
+/// A line of output is JSON: the `requests` as `METHOD target host`, the `bodies` as their lengths (null if the stream
+/// ends before the body does), and whether the stream ends in a refusal.
 @main
 struct Reader {
     static func main() {
@@ -16,7 +16,9 @@ struct Reader {
     }
 
     private static func requests(in stream: UnsafeRawBufferPointer) -> String {
-        var found: [String] = []
+        var requests: [String] = []
+        var bodies: [String] = []
+        var isRefused = false
         var offset = 0
         var head = RequestHead()
         do throws(WireError) {
@@ -27,37 +29,45 @@ struct Reader {
                 let bytes = UnsafeRawBufferPointer(rebasing: rest[..<size])
                 try HeadParser.parse(bytes, into: &head)
                 let host = head.host.string(in: bytes).lowercased()
-                let request = "\(head.methodText.string(in: bytes)):\(head.target.string(in: bytes)):\(host)"
+                let request = "\(head.methodText.string(in: bytes)) \(head.target.string(in: bytes)) \(host)"
                 let body = UnsafeRawBufferPointer(rebasing: rest[size...])
-                guard let length = try bodyLength(head.framing, in: body) else { break }
-                found.append(request)
-                offset += size + length
-                if !head.keepAlive { break }
+                let length = try bodyLength(head.framing, in: body)
+                requests.append(quoted(request))
+                bodies.append(length.map { "\($0.payload)" } ?? "null")
+                guard let length, head.keepAlive else { break }
+                offset += size + length.wire
             }
         } catch {
-            return found.joined(separator: " ") + "|refused"
+            isRefused = true
         }
-        return found.joined(separator: " ") + "|open"
+        return #"{"requests":[\#(requests.joined(separator: ","))],"bodies":[\#(bodies.joined(separator: ","))],"#
+            + #""refused":\#(isRefused)}"#
     }
 
-    /// How many bytes the body takes up in the stream; nil if it is not complete.
+    private static func quoted(_ text: String) -> String {
+        "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
+    }
+
+    /// How many bytes the body takes up in the stream, and how many it has; nil if it is not complete.
     private static func bodyLength(
         _ framing: BodyFraming, in bytes: UnsafeRawBufferPointer
-    ) throws(WireError) -> Int? {
+    ) throws(WireError) -> (wire: Int, payload: UInt64)? {
         switch framing {
-        case .none, .untilClose: return 0
-        case .length(let length): return length <= UInt64(bytes.count) ? Int(length) : nil
+        case .none, .untilClose: return (0, 0)
+        case .length(let length): return length <= UInt64(bytes.count) ? (Int(length), length) : nil
         case .chunked:
             var reader = ChunkReader()
             var offset = 0
+            var payload: UInt64 = 0
             while true {
                 switch try reader.next(UnsafeRawBufferPointer(rebasing: bytes[offset...])) {
                 case .needMore: return nil
-                case .end(let consumed): return offset + consumed
+                case .end(let consumed): return (offset + consumed, payload)
                 case .chunk(let consumed, let length):
                     offset += consumed
                     guard length <= UInt64(bytes.count - offset) else { return nil }
                     offset += Int(length)
+                    payload += length
                     reader.payloadMoved(length)
                 }
             }
