@@ -20,7 +20,7 @@ struct SitePropertyTests {
         for _ in 0..<5000 {
             var value: [UInt8] = random(2) == 0 ? [0x2f] : []
             for _ in 0...random(7) { value += pieces[random(pieces.count)] }
-            try value.withUnsafeBytes { try checkSite($0) }
+            try onGuardPages(value) { try checkSite($0) }
         }
     }
 }

@@ -4,7 +4,9 @@ private let policies = try! PoliciesForProperties()
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ start: UnsafeRawPointer?, _ count: Int) -> Int32 {
     do {
-        try checkIdentity(UnsafeRawBufferPointer(start: start, count: count), policies)
+        let input = UnsafeRawBufferPointer(start: start, count: count)
+        try checkIdentity(input, policies)
+        try checkAttachPassword(input)
     } catch {
         fatalError("\(error)")
     }

@@ -6,7 +6,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 seconds=${1:?usage: run.sh SECONDS [TARGET...]}
 shift
-[ $# -gt 0 ] || set -- RequestHead ResponseHead Chunks Cookies Host Route Identity Site Packets URL Lines
+[ $# -gt 0 ] || set -- RequestHead ResponseHead Chunks Cookies Host Route Identity Site Packets URL Lines YAML
 scratch=${FUZZ_SCRATCH:-$(mktemp -d)}
 # Swift's own backtracer would swallow the signal libFuzzer waits for.
 export SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0
@@ -51,7 +51,8 @@ for target in "$@"; do
             printf 'module COpenSSL { header "%s" export * }\n' "$sources/COpenSSL/include/COpenSSL.h" \
                 > "$scratch/openssl.modulemap"
             build -module-name FuzzIdentity -Xcc "-fmodule-map-file=$scratch/openssl.modulemap" \
-                "$sources"/Identity/*.swift "$here/IdentityProperties.swift" "$here/FuzzIdentity.swift" \
+                "$sources"/Identity/*.swift "$here/IdentityProperties.swift" \
+                "$here/AttachProperties.swift" "$here/FuzzIdentity.swift" \
                 "$scratch/HTTPWire.o" "$scratch/COpenSSL.o" -lssl -lcrypto -o "$scratch/Identity" ;;
         Site)
             httpwire
@@ -66,6 +67,9 @@ for target in "$@"; do
         Lines)
             build -module-name FuzzLines "$sources/KubernetesAPI/LineSplitter.swift" "$here/LineProperties.swift" \
                 "$here/FuzzLines.swift" -o "$scratch/Lines" ;;
+        YAML)
+            build -module-name FuzzYAML -I "$sources/CYAML" "$sources/KubernetesAPI/Access/YAMLDocument.swift" \
+                "$here/YAMLProperties.swift" "$here/FuzzYAML.swift" -o "$scratch/YAML" ;;
         URL)
             build -module-name FuzzURL "$sources/HTTPClient/HTTPURL.swift" "$sources/HTTPClient/IPAddress.swift" \
                 "$here/URLProperties.swift" "$here/FuzzURL.swift" -o "$scratch/URL" ;;

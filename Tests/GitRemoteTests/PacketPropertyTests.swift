@@ -18,7 +18,7 @@ struct PacketPropertyTests {
             let stream = (0..<Int.random(in: 0..<8, using: &generator)).flatMap { _ in
                 words.randomElement(using: &generator)!
             }
-            try stream.withUnsafeBytes { try checkPackets($0) }
+            try onGuardPages(stream) { try checkPackets($0) }
         }
     }
 }

@@ -15,7 +15,7 @@ struct URLPropertyTests {
             let text = (0..<Int.random(in: 0..<9, using: &generator)).flatMap { _ in
                 words.randomElement(using: &generator)!
             }
-            try text.withUnsafeBytes { try checkURL($0) }
+            try onGuardPages(text) { try checkURL($0) }
         }
     }
 }

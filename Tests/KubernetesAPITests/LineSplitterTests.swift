@@ -10,7 +10,7 @@ struct LineSplitterTests {
             let stream = (0..<Int.random(in: 0..<10, using: &generator)).flatMap { _ in
                 words.randomElement(using: &generator)!
             }
-            try stream.withUnsafeBytes { try checkLines($0) }
+            try onGuardPages(stream) { try checkLines($0) }
         }
     }
 }

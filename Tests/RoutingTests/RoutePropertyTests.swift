@@ -22,7 +22,7 @@ struct RoutePropertyTests {
             if round % 2 == 0 { host += Array(".example.com".utf8) }
             if round % 3 == 0 { host = Array("3000-abc123def456-oc.example.com".utf8) }
             if round % 5 == 0 { host[random(host.count)] = UInt8(random(256)) }
-            try host.withUnsafeBytes { try checkRoute($0, table) }
+            try onGuardPages(host) { try checkRoute($0, table) }
         }
     }
 }

@@ -1,0 +1,1 @@
+../Fuzz/AttachProperties.swift
