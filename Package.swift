@@ -82,6 +82,7 @@ let package = Package(
         floor(3, "MockSessions", ["Sessions"]),
         floor(3, "CloudflareOperator", ["Sessions", "KubernetesAPI", "HTTPClient", logging]),
         floor(3, "AgentClient", ["Sessions", "HTTPClient"]),
+        floor(3, "Archive", ["Sessions", "Identity", "LinuxIO"]),
         floor(3, "Observability", ["Telemetry", logging, metrics, metricsCore]),
         // Floor 4
         floor(4, "DataPlane", ["LinuxIO", "TLS", "HTTPWire", "Routing", "Identity", "Assets", "Telemetry"]),
@@ -92,7 +93,7 @@ let package = Package(
             dependencies: [
                 "HTTPWire", "Sessions", "Telemetry", "LinuxIO", "Routing", "Identity", "TLS", "Assets", "HTTPClient",
                 "GitRemote", "RouterAPI", "LocalSessions", "KubernetesAPI", "KubernetesSessions", "CloudflareOperator",
-                "AgentClient", "MockSessions", "Observability", "DataPlane", "DemoAgent",
+                "AgentClient", "Archive", "MockSessions", "Observability", "DataPlane", "DemoAgent",
                 argumentParser, configuration, serviceLifecycle, unixSignals, logging, metrics, httpTypes,
             ],
             swiftSettings: swiftSettings),

@@ -77,7 +77,7 @@ extension AgentClient: PromptableAgent {
     }
 
     /// The id goes into paths and links, so what an agent calls an id is not believed blindly.
-    private func checked(_ id: String) throws(AgentFailure) -> String {
+    func checked(_ id: String) throws(AgentFailure) -> String {
         let isPlain = id.utf8.allSatisfy {
             (0x30...0x39).contains($0) || (0x41...0x5a).contains($0) || (0x61...0x7a).contains($0)
                 || $0 == UInt8(ascii: "_")

@@ -6,7 +6,7 @@ package import Sessions
 ///
 /// Its calls go straight to the agent and never count as use.
 package struct AgentClient: Sendable {
-    private let http: HTTPClient
+    let http: HTTPClient
     let generations: KnownGenerations
 
     /// The largest answer that is read: a list of conversations may carry long titles.
@@ -37,15 +37,7 @@ package struct AgentClient: Sendable {
         _ method: ClientMethod, _ target: String, body: (any Encodable & Sendable)? = nil,
         at endpoint: SessionEndpoint
     ) async throws(AgentFailure) -> CollectedResponse {
-        guard let address = IPAddress(endpoint.address),
-            let url = try? HTTPURL(
-                origin: HTTPOrigin(scheme: .http, host: .address(address), port: endpoint.port), target: target)
-        else { throw AgentFailure("no agent can be at \(endpoint.address)") }
-        var request = ClientRequest(method, url)
-        if let password = endpoint.password {
-            let credentials = Data("opencode:\(password)".utf8).base64EncodedString()
-            request.fields.append(ClientField("Authorization", "Basic \(credentials)"))
-        }
+        var request = try request(method, target, at: endpoint)
         if let body {
             guard let bytes = try? JSONEncoder().encode(body) else { throw AgentFailure("a body that is no JSON") }
             request.fields.append(ClientField("Content-Type", "application/json"))
@@ -57,5 +49,21 @@ package struct AgentClient: Sendable {
         } catch {
             throw AgentFailure("\(method.rawValue) \(target): \(error)")
         }
+    }
+
+    /// A request to the agent, with the password that it asks for.
+    func request(
+        _ method: ClientMethod, _ target: String, at endpoint: SessionEndpoint
+    ) throws(AgentFailure) -> ClientRequest {
+        guard let address = IPAddress(endpoint.address),
+            let url = try? HTTPURL(
+                origin: HTTPOrigin(scheme: .http, host: .address(address), port: endpoint.port), target: target)
+        else { throw AgentFailure("no agent can be at \(endpoint.address)") }
+        var request = ClientRequest(method, url)
+        if let password = endpoint.password {
+            let credentials = Data("opencode:\(password)".utf8).base64EncodedString()
+            request.fields.append(ClientField("Authorization", "Basic \(credentials)"))
+        }
+        return request
     }
 }

@@ -410,7 +410,7 @@ extension KubernetesSessions {
     }
 
     /// Carries out one order for a session after the other.
-    private func inTurn(
+    func inTurn(
         _ id: SessionID, _ body: @escaping @Sendable () async throws(SessionRuntimeError) -> Void
     ) async throws(SessionRuntimeError) {
         let before = turns[id]
@@ -431,7 +431,7 @@ extension KubernetesSessions {
     }
 
     /// Waits a moment; an order that goes on for too long ends as a conflict.
-    private func pause(until deadline: ContinuousClock.Instant) async throws(SessionRuntimeError) {
+    func pause(until deadline: ContinuousClock.Instant) async throws(SessionRuntimeError) {
         guard ContinuousClock.now < deadline else {
             throw .conflict(message: "The cluster does not come to an end with the session. Try again in a moment.")
         }

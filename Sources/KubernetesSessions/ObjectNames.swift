@@ -18,6 +18,8 @@ enum ObjectNames {
     }
 
     static let hashLabel = "opencode.ai/session-hash"
+    /// On pods that only read a session's disk; the original's name for it.
+    static let exportLabel = "opencode.ai/export-pod"
     /// On objects that are watched for what is in them.
     static let kindLabel = "opencode.ai/kind"
     static let managerLabel = "app.kubernetes.io/managed-by"

@@ -110,33 +110,47 @@ enum SessionDocuments {
             ("HOME", Settings.home), ("SESSION_DIRECTORY", Settings.home), ("OPENCODE_SERVER_PASSWORD", password),
             ("OPENCODE_DISABLE_AUTOUPDATE", "true"),
         ]
+        var container = agentContainer(password: password, environment, settings)
+        container["image"] = .string(image)
+        container["imagePullPolicy"] = "Always"
+        container["workingDir"] = .string(Settings.home)
+        return passing(
+            name, labels: [ObjectNames.managerLabel: ObjectNames.manager, ObjectNames.kindLabel: ObjectNames.pullKind],
+            container, home: ["name": "home", "emptyDir": [:]], restart: "Always", seconds: seconds, settings)
+    }
+
+    /// The pod whose agent tells what a sleeping session's disk holds: no keys, no plugins of the repository's.
+    static func reader(_ id: SessionID, password: String, seconds: Int, _ settings: Settings) -> JSONValue {
+        let environment = [
+            ("HOME", Settings.home), ("SESSION_DIRECTORY", Settings.repositoryFolder),
+            ("OPENCODE_SERVER_PASSWORD", password), ("OPENCODE_DISABLE_AUTOUPDATE", "true"),
+            ("OPENCODE_DISABLE_PROJECT_CONFIG", "true"),
+        ]
+        return passing(
+            ObjectNames.exportPod(id),
+            labels: [
+                ObjectNames.hashLabel: id.description, ObjectNames.managerLabel: ObjectNames.manager,
+                ObjectNames.exportLabel: "true",
+            ], agentContainer(password: password, environment, settings),
+            home: ["name": "home", "persistentVolumeClaim": ["claimName": .string(ObjectNames.claim(id))]],
+            restart: "Never", seconds: seconds, settings)
+    }
+
+    /// A pod that only the router asks; the kubelet ends it where no router is left to do that.
+    private static func passing(
+        _ name: String, labels: [String: String], _ container: JSONValue, home: JSONValue, restart: JSONValue,
+        seconds: Int, _ settings: Settings
+    ) -> JSONValue {
+        var container = container
+        container["volumeMounts"] = [["name": "home", "mountPath": .string(Settings.home)]]
         var spec: JSONValue = [
-            "restartPolicy": "Always", "automountServiceAccountToken": false, "enableServiceLinks": false,
-            // The kubelet ends it where no router is left to do that.
+            "restartPolicy": restart, "automountServiceAccountToken": false, "enableServiceLinks": false,
             "terminationGracePeriodSeconds": 0, "activeDeadlineSeconds": .number(seconds),
-            "securityContext": podSecurity,
-            "containers": [
-                [
-                    "name": .string(ContainerName.agent), "image": .string(image), "imagePullPolicy": "Always",
-                    "command": ["/bin/sh", "-c", .string(unexpanded(settings.agentScript)), "session-agent"],
-                    "env": .array((variables(environment).elements ?? []) + [podAddress]),
-                    "ports": [["name": "http", "containerPort": .number(Int(Settings.agentPort))]],
-                    "readinessProbe": readiness(password: password), "resources": resources(settings),
-                    "securityContext": security, "terminationMessagePolicy": "FallbackToLogsOnError",
-                    "volumeMounts": [["name": "home", "mountPath": .string(Settings.home)]],
-                ]
-            ],
-            "volumes": [["name": "home", "emptyDir": [:]]],
+            "securityContext": podSecurity, "containers": [container], "volumes": [home],
         ]
         if let secret = settings.imagePullSecret { spec["imagePullSecrets"] = [["name": .string(secret)]] }
         return [
-            "apiVersion": "v1", "kind": "Pod",
-            "metadata": [
-                "name": .string(name),
-                "labels": .strings([
-                    ObjectNames.managerLabel: ObjectNames.manager, ObjectNames.kindLabel: ObjectNames.pullKind,
-                ]),
-            ],
+            "apiVersion": "v1", "kind": "Pod", "metadata": ["name": .string(name), "labels": .strings(labels)],
             "spec": spec,
         ]
     }
@@ -206,26 +220,34 @@ enum SessionDocuments {
         }
         let own = Set(environment.map(\.0))
         environment = settings.environment.filter { !own.contains($0.name) } + environment
+        var container = agentContainer(password: secrets.agent, environment, settings)
+        container["env"] = .array((container["env"]?.elements ?? []) + [startToken(id)])
+        // The later wins: what a user sets is stronger than what everybody has.
+        container["envFrom"] = [
+            secretReference(settings.apiKeySecret), secretReference(ObjectNames.gitSecret(id)),
+            secretReference(ObjectNames.userSecret(session.owner)),
+        ]
+        container["volumeMounts"] = [
+            ["name": "home", "mountPath": .string(Settings.home)],
+            ["name": "config", "mountPath": .string(Settings.home + "/.opencode"), "readOnly": true],
+        ]
+        return container
+    }
+
+    /// What every agent's container has, whatever it is for.
+    private static func agentContainer(
+        password: String, _ environment: [(String, String)], _ settings: Settings
+    ) -> JSONValue {
         var list = variables(environment).elements ?? []
         list.append(podAddress)
-        list.append(startToken(id))
         return [
             "name": .string(ContainerName.agent), "image": .string(settings.image),
             "command": ["/bin/sh", "-c", .string(unexpanded(settings.agentScript)), "session-agent"],
             "workingDir": .string(Settings.repositoryFolder), "env": .array(list),
-            // The later wins: what a user sets is stronger than what everybody has.
-            "envFrom": [
-                secretReference(settings.apiKeySecret), secretReference(ObjectNames.gitSecret(id)),
-                secretReference(ObjectNames.userSecret(session.owner)),
-            ],
             "ports": [["name": "http", "containerPort": .number(Int(Settings.agentPort))]],
-            "readinessProbe": readiness(password: secrets.agent),
+            "readinessProbe": readiness(password: password),
             "resources": resources(settings), "securityContext": security,
             "terminationMessagePolicy": "FallbackToLogsOnError",
-            "volumeMounts": [
-                ["name": "home", "mountPath": .string(Settings.home)],
-                ["name": "config", "mountPath": .string(Settings.home + "/.opencode"), "readOnly": true],
-            ],
         ]
     }
 

@@ -15,6 +15,7 @@ enum Operation: Hashable {
     case listSecrets, replaceSecrets, removeSecrets
     case putSecret(String), removeSecret(String)
     case userRepositories, userBranches
+    case listArchives, getArchive(String)
     case adminSessions, pullImage
 
     /// The operation, or why there is none.
@@ -43,6 +44,7 @@ enum Operation: Hashable {
         case ["user", "secret"]: return [(.get, .listSecrets), (.post, .replaceSecrets), (.delete, .removeSecrets)]
         case ["user", "repos"]: return [(.get, .userRepositories)]
         case ["user", "repos", "branches"]: return [(.get, .userBranches)]
+        case ["archives"]: return [(.get, .listArchives)]
         case ["admin", "sessions"]: return [(.get, .adminSessions)]
         case ["admin", "pull-image"]: return [(.post, .pullImage)]
         default: break
@@ -50,6 +52,7 @@ enum Operation: Hashable {
         if rest.count == 3, rest[0] == "user", rest[1] == "secret" {
             return [(.put, .putSecret(rest[2])), (.delete, .removeSecret(rest[2]))]
         }
+        if rest.count == 2, rest[0] == "archives" { return [(.get, .getArchive(rest[1]))] }
         guard rest.count >= 2, rest[0] == "sessions", let id = SessionID(rest[1]) else { return nil }
         if rest.count == 2 { return [(.get, .getSession(id)), (.delete, .deleteSession(id))] }
         if rest.count == 4, rest[2] == "ports" {

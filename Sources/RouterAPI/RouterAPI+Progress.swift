@@ -87,6 +87,8 @@ struct MessageEvents: EventSource {
         [
             "type": .string("message.\(message.role.rawValue)"), "partID": .string(message.partID),
             "messageID": .string(message.messageID), "sessionID": .string(message.sessionID),
+            // What it is called when it is reported, and what readers of the original's streams look at.
+            "role": .string(message.role.rawValue),
             "text": .string(message.text), "time": .number(Int(message.time)),
         ]
     }

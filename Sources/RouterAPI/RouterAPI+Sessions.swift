@@ -98,9 +98,13 @@ extension RouterAPI {
         _ id: SessionID, _ request: APIRequest, _ caller: APICaller
     ) async throws(APIError) -> APIResponse {
         _ = try find(id, request, caller)
-        try await order { () throws(SessionRuntimeError) in try await runtime.delete(id) }
-        audit.record(.deleted, request, session: id)
-        await settle(id) { $0 == nil }
+        try await deletions.run(id, owner: caller.email) { () async throws(APIError) in
+            // As it is now: an order before this one may have changed it.
+            if let session = directory.snapshot[id] { try await keep(session) }
+            try await order { () throws(SessionRuntimeError) in try await runtime.delete(id) }
+            audit.record(.deleted, request, session: id)
+            await settle(id) { $0 == nil }
+        }
         return APIResponse(status: .noContent, headers: [.cacheControl: "no-store"])
     }
 

@@ -17,11 +17,14 @@ package struct RouterAPI: Sendable {
     let secrets: (any UserSecretStore)?
     let messages: MessageBoard?
     let images: (any ImagePuller)?
+    let archive: (any SessionArchive)?
     let now: @Sendable () -> Timestamp
     let logger: Logger
     let audit: AuditLog
     let presenter: SessionPresenter
-    let starts = Starts()
+    let starts = Orders()
+    /// Deletions under way, which may take minutes where what was said is kept.
+    let deletions = Orders()
     let renewal = TokenRenewal()
     /// Opens the admin endpoints.
     package let adminKey: AdminKey
@@ -40,6 +43,7 @@ package struct RouterAPI: Sendable {
     ///   - messages: what is said in sessions; nil: not offered.
     ///   - secrets: keeps users' environment variables; nil: not offered.
     ///   - images: pulls images ahead; nil: not offered.
+    ///   - archive: keeps what was said in sessions that are deleted; nil: not offered.
     ///   - now: the time of day.
     ///   - logger: for failures of our own.
     ///   - audit: for the audit lines.
@@ -47,7 +51,7 @@ package struct RouterAPI: Sendable {
         settings: APISettings, directory: SessionDirectory, runtime: any SessionRuntime,
         branches: (any BranchSource)? = nil, catalogue: (any RepositoryCatalogue)? = nil,
         secrets: (any UserSecretStore)? = nil, messages: MessageBoard? = nil,
-        images: (any ImagePuller)? = nil,
+        images: (any ImagePuller)? = nil, archive: (any SessionArchive)? = nil,
         now: @escaping @Sendable () -> Timestamp = { .now() },
         logger: Logger = Logger(label: "api"), audit: Logger = Logger(label: "audit")
     ) {
@@ -59,6 +63,7 @@ package struct RouterAPI: Sendable {
         self.secrets = secrets
         self.messages = messages
         self.images = images
+        self.archive = archive
         self.now = now
         self.logger = logger
         self.audit = AuditLog(logger: audit)
@@ -132,6 +137,8 @@ package struct RouterAPI: Sendable {
         case .removeSecret(let name): return try await removeSecret(name, request, caller)
         case .userRepositories: return try await userRepositories(request)
         case .userBranches: return try await userBranches(request)
+        case .listArchives: return try await listArchives(caller)
+        case .getArchive(let id): return try await getArchive(id, caller)
         case .adminSessions, .pullImage:
             audit.record(.denied, request, ["why": "not an administrator"])
             throw operation == .pullImage && adminKey.value == nil ? .noAdminKey : .adminOnly

@@ -9,7 +9,8 @@ struct SessionPresenter: Sendable {
         var members: [(String, JSON)] = [
             ("hash", .string(session.id.description)),
             ("email", .string(session.owner)),
-            ("repoUrl", JSON(session.key.repositoryURL)),
+            // A text, as readers of the original's lists expect.
+            ("repoUrl", .string(session.key.repositoryURL ?? "")),
             ("branch", .string(session.key.branch)),
             ("sourceBranch", .string(session.sourceBranch)),
             ("state", .string(session.state.name)),

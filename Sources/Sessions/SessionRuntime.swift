@@ -79,11 +79,25 @@ package protocol SessionRuntime: Sendable {
     func setGitToken(_ token: String, of id: SessionID) async throws(SessionRuntimeError)
     /// The owner's newest token that was stored for the session; nil if there is none.
     func gitToken(of id: SessionID) async throws(SessionRuntimeError) -> String?
+    /// Lets `body` ask an agent what a session that does not run holds: starts one that serves nothing else where that can
+    /// be had, else the session itself, and ends it afterwards.
+    ///
+    /// - Parameter limit: so long the agent may take to answer.
+    func read(
+        _ id: SessionID, within limit: Duration, _ body: @escaping @Sendable (SessionEndpoint) async -> Void
+    ) async throws(SessionRuntimeError)
     /// Snapshot first, then every change; ends when the runtime shuts down. One consumer.
     func changes() -> AsyncStream<SessionChange>
 }
 
 extension SessionRuntime {
+    /// What a runtime without such agents answers.
+    package func read(
+        _ id: SessionID, within limit: Duration, _ body: @escaping @Sendable (SessionEndpoint) async -> Void
+    ) async throws(SessionRuntimeError) {
+        throw .unavailable(message: "This installation starts no agents for reading.")
+    }
+
     /// A runtime without a place for it keeps the installation's.
     package func setAgentGeneration(
         _ generation: AgentGeneration, of id: SessionID

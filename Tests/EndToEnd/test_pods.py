@@ -139,6 +139,11 @@ def said(part, text, kind="message.assistant", **more):
             "time": 1767323045000, **more}
 
 
+def told(part, text, kind="message.assistant"):
+    """The same as readers see it."""
+    return said(part, text, kind, role=kind.removeprefix("message."))
+
+
 def follow(router, identifier):
     connection = router.connect(timeout=40)
     stream = EventStream(connection, f"/api/sessions/{identifier}/progress/stream", router.host, router.identity())
@@ -157,11 +162,11 @@ def test_what_a_session_says_is_told_live_and_a_later_text_takes_the_earlier_one
     assert router.pod_call(identifier, "progress", said("p1", "Fix it", "message.user")).json() == {"ok": True}
     events = follow(router, identifier)
     name, data = next(events)
-    assert name == "snapshot" and json.loads(data)["messages"][0] == said("p1", "Fix it", "message.user")
+    assert name == "snapshot" and json.loads(data)["messages"][0] == told("p1", "Fix it", "message.user")
     for text in ("On", "On it"):
         router.pod_call(identifier, "progress", said("p2", text))
         name, data = next(events)
-        assert name == "message" and json.loads(data) == said("p2", text)
+        assert name == "message" and json.loads(data) == told("p2", text)
     router.pod_call(identifier, "progress", {"type": "session.title", "sessionID": "ses_1", "title": "Fixing"})
     name, data = next(events)
     assert name == "snapshot" and json.loads(data)["title"] == "Fixing"
@@ -188,6 +193,6 @@ def test_what_was_said_outlives_the_session_s_sleep_and_the_router(router, secon
     router.wait_for_state(identifier, "stopped")
     router.stop()
     router.start()
-    told = thread(router, identifier)
-    assert [message["text"] for message in told["messages"]] == [f"text {number}" for number in range(5, 205)]
+    kept = thread(router, identifier)
+    assert [message["text"] for message in kept["messages"]] == [f"text {number}" for number in range(5, 205)]
     router.api("GET", f"/sessions/{'0' * 12}/progress/stream", status=404)

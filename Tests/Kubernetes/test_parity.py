@@ -161,7 +161,7 @@ def test_what_a_pod_sent_is_read_by_its_owner_as_from_the_original(router, ident
     name, told = next(events)
     assert name == "snapshot" and told["title"] == "The title" and type(told["messages"]) is list
     router.pod_call(identifier, "progress", message)
-    assert next(event for event in events if event[0] == "message")[1] == message
+    assert next(event for event in events if event[0] == "message")[1] == {**message, "role": "user"}
     eventually(lambda: router.session(identifier, email=OWNER).get("title") == "The title")
     # The original said 403 and so told that the session exists.
     assert follow(router, f"/{identifier}/progress/stream", STRANGER)[0].status == 404

@@ -28,7 +28,7 @@ struct DocumentationTests {
             let words = line.dropFirst(3).prefix { $0 != "`" }.split(separator: " ")
             guard words.count == 2, let method = HTTPRequest.Method(String(words[0])) else { continue }
             let path = words[1].replacing("{hash}", with: "000000000001").replacing("{name}", with: "A")
-                .replacing("{port}", with: "5173")
+                .replacing("{port}", with: "5173").replacing("{archive}", with: "000000000001-1")
             routes.append((method, String(path)))
         }
         return routes
@@ -64,7 +64,7 @@ struct DocumentationTests {
                 .sessionEvents, .sessionLog, .stopSession, .resumeSession, .keepAlive, .setIdleTimeout, .attachInfo,
                 .rotateAttachPassword, .version, .me, .listSecrets, .replaceSecrets, .removeSecrets, .putSecret,
                 .removeSecret, .userRepositories, .userBranches, .adminSessions, .sessionPorts, .setPort, .resetPort,
-                .progressStream, .pullImage:
+                .progressStream, .pullImage, .listArchives, .getArchive:
                 documented.contains(operation)
             }
         }
@@ -74,7 +74,7 @@ struct DocumentationTests {
             .setIdleTimeout(id), .attachInfo(id), .rotateAttachPassword(id), .version, .me, .listSecrets,
             .replaceSecrets, .removeSecrets, .putSecret("A"), .removeSecret("A"), .userRepositories, .userBranches,
             .adminSessions, .progressStream(id), .sessionPorts(id), .setPort(id, "5173"), .resetPort(id, "5173"),
-            .pullImage,
+            .pullImage, .listArchives, .getArchive("000000000001-1"),
         ]
         for operation in all { #expect(listed(operation), "\(operation)") }
         #expect(documented.count == all.count)

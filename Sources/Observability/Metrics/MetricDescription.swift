@@ -26,6 +26,7 @@ extension MetricDescription {
             "opencode_router_session_start_duration_seconds", .histogram, "How long the stages of a start took.",
             bounds: seconds),
         .init("opencode_router_idle_stops", .counter, "Sessions stopped by the idle policy, by reason."),
+        .init("opencode_router_archives", .counter, "Sessions that were to be kept before deletion, by result."),
         .init("opencode_router_sign_in_checks", .counter, "Questions about sign-ins to AUTH_RECHECK_URL, by result."),
         .init("opencode_router_directory_in_sync", .gauge, "Whether the session directory sees its sessions."),
         .init(

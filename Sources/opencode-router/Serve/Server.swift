@@ -1,3 +1,4 @@
+internal import Archive
 internal import Assets
 internal import DataPlane
 internal import FoundationEssentials
@@ -100,7 +101,8 @@ enum Server {
         let api = RouterAPI(
             settings: apiSettings(settings, boundPort: port, attachPort: attachPort, parts), directory: parts.directory,
             runtime: parts.runtime, branches: parts.branches, catalogue: parts.catalogue, secrets: parts.secrets,
-            messages: messages, images: parts.images)
+            messages: messages, images: parts.images,
+            archive: try await archive(settings.sessions.archive, parts, registry, logger))
         control.connect(api: api)
         let sweeper = IdleSweeper(
             directory: parts.directory, runtime: parts.runtime, settings: idleSettings(settings.sessions),
@@ -113,9 +115,6 @@ enum Server {
         let recorder = ActivityRecorder(directory: parts.directory, runtime: parts.runtime, activity: publisher)
         let responder = OperationsResponder(
             workers: plane.telemetry, registry: registry, readiness: readiness, version: Version.current, log: log)
-        for name in settings.ineffective {
-            logger.warning("a setting is not in effect yet", metadata: ["setting": "\(name)"])
-        }
         for sentence in settings.advice { logger.warning("\(sentence)") }
         await operations.serve(responder)
         if !settings.listeners.takesOver { readiness.set(.listeners, nil) }
@@ -318,6 +317,35 @@ enum Server {
         api.agentGeneration = settings.sessions.agentGeneration ?? .v1
         api.tokenHosts = settings.repositories.tokenHosts
         return api
+    }
+
+    /// Where what was said is kept when sessions are deleted; nil if nothing is.
+    private static func archive(
+        _ settings: ArchiveSettings?, _ parts: SessionParts, _ registry: MetricRegistry, _ logger: Logger
+    ) async throws -> Archivist? {
+        guard let settings else { return nil }
+        let archivist: Archivist
+        do throws(ArchiveFailure) {
+            archivist = try Archivist(settings, runtime: parts.runtime, agent: parts.agent, now: { .now() }) { event in
+                switch event {
+                case .kept(let id, let bytes):
+                    registry.add(to: "opencode_router_archives", [("result", "kept")])
+                    logger.info("session kept", metadata: ["session": "\(id)", "bytes": "\(bytes)"])
+                case .failed(let id, let reason):
+                    registry.add(to: "opencode_router_archives", [("result", "failed")])
+                    logger.warning(
+                        "session not kept",
+                        metadata: [
+                            "session": "\(id)", "reason": "\(reason)", "deleted": "\(!settings.isStrict)",
+                        ])
+                }
+            }
+        } catch { throw StartFailure("ARCHIVE_DIR cannot be used: \(error)") }
+        do throws(ArchiveFailure) { try await archivist.check() } catch {
+            // The disk may come later; until then, what is strict deletes nothing.
+            logger.error("ARCHIVE_DIR cannot be used now", metadata: ["reason": "\(error)"])
+        }
+        return archivist
     }
 
     private static func idleSettings(_ settings: Settings.SessionSettings) -> IdleSettings {

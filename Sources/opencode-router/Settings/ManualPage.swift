@@ -56,7 +56,6 @@ enum ManualPage {
                 page += prose(declaration.meaning)
                 page += prose("Expected: \(declaration.kind.accepted).")
                 if !declaration.shownFallback.isEmpty { page += prose("Default: \(declaration.shownFallback).") }
-                if declaration.isPending { page += prose("Not in effect yet.") }
             }
             page += ".El\n"
         }

@@ -98,14 +98,12 @@ struct SettingDeclaration: Sendable {
     let isSecret: Bool
     /// Set on `NAME_FILE`: the setting whose value the file holds.
     let fileOf: String?
-    /// Read and checked, so that a deployment can carry it already, but nothing acts on it yet.
-    let isPending: Bool
     /// A shorter option that means the same.
     let alias: String?
 
     init(
         _ name: String, _ kind: SettingKind, _ group: SettingGroup, default fallback: String? = nil,
-        note: String? = nil, secret: Bool = false, fileOf: String? = nil, pending: Bool = false, alias: String? = nil,
+        note: String? = nil, secret: Bool = false, fileOf: String? = nil, alias: String? = nil,
         _ meaning: String
     ) {
         self.name = name
@@ -115,7 +113,6 @@ struct SettingDeclaration: Sendable {
         self.fallbackNote = note
         self.isSecret = secret
         self.fileOf = fileOf
-        isPending = pending
         self.alias = alias
         self.meaning = meaning
     }

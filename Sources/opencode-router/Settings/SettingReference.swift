@@ -13,8 +13,7 @@ enum SettingReference {
                 lines.append("  \(flags), \(declaration.name)")
                 lines += wrapped(
                     "\(declaration.meaning) Expected: \(declaration.kind.accepted)."
-                        + (fallback.isEmpty ? "" : " Default: \(fallback).")
-                        + (declaration.isPending ? " Not in effect yet." : ""))
+                        + (fallback.isEmpty ? "" : " Default: \(fallback)."))
             }
             lines.append("")
         }
@@ -30,8 +29,6 @@ enum SettingReference {
             `--max-age-hours 8`. The flag wins; an empty value counts as not set. A wrong value stops the start with one
             line that names the variable, the value and what is accepted. `opencode-router check-config` prints the
             settings in force, secrets redacted, and every problem at once.
-
-            A setting that is not in effect yet is read and checked like the others, so that a deployment can carry it.
 
             This page is made from the declarations in `Sources/opencode-router/Settings` by `make docs`; a test keeps it
             current.
@@ -66,8 +63,7 @@ enum SettingReference {
                 let fallback =
                     declaration.fallbackNote ?? declaration.fallback.map { $0.isEmpty ? "empty" : "`\($0)`" }
                     ?? "not set"
-                let secret =
-                    (declaration.isSecret ? " Secret." : "") + (declaration.isPending ? " **Not in effect yet.**" : "")
+                let secret = declaration.isSecret ? " Secret." : ""
                 text +=
                     "| `\(declaration.name)` | \(cell(fallback)) | \(cell(declaration.meaning))\(secret) Expected:"
                     + " \(cell(declaration.kind.accepted)). |\n"

@@ -3,9 +3,6 @@ enum SettingTable {
     /// All settings with the file variants of secrets, in the order in which they are printed.
     static var all: [SettingDeclaration] { SettingCatalogue.router.all }
 
-    /// The settings that nothing acts on yet.
-    static let pending: [SettingDeclaration] = all.filter(\.isPending)
-
     static let rows: [SettingDeclaration] =
         listeners + hosts + identity + repositories + sessions + local + kubernetes + files + operations + limits
         + development
@@ -13,6 +10,7 @@ enum SettingTable {
     static let port = SettingKind.integer(0...65535)
     private static let count = SettingKind.integer(0...Int.max)
     private static let positive = SettingKind.integer(1...Int.max)
+    private static let milliseconds = SettingKind.integer(1...3_600_000)
     private static let amount = SettingKind.number(0...Double.infinity)
 
     private static let listeners: [SettingDeclaration] = [
@@ -122,6 +120,18 @@ enum SettingTable {
         .init(
             "MAX_RUNNING_PER_USER", count, .sessions, default: "0", "Sessions one user may run at a time; 0: no limit."),
         .init("MAX_RUNNING_TOTAL", count, .sessions, default: "0", "Sessions that may run at a time; 0: no limit."),
+        .init(
+            "ARCHIVE_DIR", .path, .sessions, note: "none: nothing is kept",
+            "Where the conversations of a session are kept when it is deleted, for its owner."),
+        .init(
+            "ARCHIVE_TIMEOUT_MS", milliseconds, .sessions, default: "30000",
+            "How long an agent may take to tell its conversations."),
+        .init(
+            "ARCHIVE_TEMP_POD_TIMEOUT_MS", milliseconds, .sessions, default: "120000",
+            "How long the agent of a session that sleeps may take to start, to be asked."),
+        .init(
+            "ARCHIVE_STRICT_MODE", .boolean, .sessions, default: "false",
+            "Do not delete a session whose conversations cannot be kept."),
     ]
 
     private static let local: [SettingDeclaration] = [
@@ -188,15 +198,6 @@ enum SettingTable {
         .init("OPENCODE_MODEL_THINKING", .text, .kubernetes, "Model for thinking, where a user has set none."),
         .init("OPENCODE_MODEL_CODING", .text, .kubernetes, "Model for coding, where a user has set none."),
         .init("OPENCODE_MODEL_RESEARCH", .text, .kubernetes, "Model for research, where a user has set none."),
-        .init("ARCHIVE_DIR", .path, .kubernetes, pending: true, "Where a deleted session's history is exported to."),
-        .init(
-            "ARCHIVE_TIMEOUT_MS", count, .kubernetes, default: "30000", pending: true, "How long an export may take."),
-        .init(
-            "ARCHIVE_TEMP_POD_TIMEOUT_MS", count, .kubernetes, default: "120000", pending: true,
-            "How long the pod that exports may take to start."),
-        .init(
-            "ARCHIVE_STRICT_MODE", .boolean, .kubernetes, default: "false", pending: true,
-            "Whether a failed export keeps the session from being deleted."),
     ]
 
     private static let files: [SettingDeclaration] = [
@@ -268,7 +269,9 @@ enum SettingTable {
             Three sessions in memory with a demonstration agent, for working on the picker. Implies DEVELOPMENT=true, \
             PORT=3002 and DEV_EMAIL=dev@local.test unless they are set.
             """),
-        .init("DEV_VITE_URL", .url, .development, pending: true, "Development server of another picker."),
+        .init(
+            "DEV_VITE_URL", .url, .development,
+            "Replaced by PUBLIC_DIR: the picker has no build step. Does nothing, and the start says so."),
         .init(
             "DEVELOPMENT", .boolean, .development, default: "false",
             "Development mode: loopback listeners, ROUTER_DOMAIN and ROUTER_PROTO for this machine, DEV_* allowed."),

@@ -2,7 +2,14 @@ internal import FoundationEssentials
 
 extension Settings {
     /// What an operator should look at, though the router can start: whole sentences.
-    var advice: [String] { [podURLAdvice].compactMap(\.self) }
+    var advice: [String] { [podURLAdvice, pageAdvice].compactMap(\.self) }
+
+    /// The original served its page by a development server where this was set.
+    private var pageAdvice: String? {
+        let isSet = effective.contains { $0.declaration.name == "DEV_VITE_URL" && $0.value != nil }
+        guard isSet else { return nil }
+        return "DEV_VITE_URL does nothing: the picker has no build step, and PUBLIC_DIR is served as it is."
+    }
 
     /// The original's OPENCODE_ROUTER_URL named the port that browsers use, where pods are not answered any more.
     private var podURLAdvice: String? {

@@ -1,3 +1,4 @@
+internal import Archive
 internal import FoundationEssentials
 internal import Glibc
 internal import Sessions
@@ -34,8 +35,7 @@ extension Settings {
         operations = .init(&reader, development: development, machine: machine)
         limits = .init(&reader)
         developmentRoutes = .init(&reader, development: development, email: identity.developmentEmail)
-        ineffective = SettingTable.pending.map(\.name).filter(reader.isSet)
-        for name in SettingTable.pending.map(\.name) where reader.effective[name] == nil { _ = reader.text(name) }
+        _ = reader.text("DEV_VITE_URL")
         effective = SettingTable.all.compactMap { [effective = reader.effective] in effective[$0.name] }
         if !reader.problems.isEmpty { throw InvalidSettings(problems: reader.problems) }
     }
@@ -208,6 +208,12 @@ extension Settings.SessionSettings {
         runningPerUser = bound("MAX_RUNNING_PER_USER")
         runningInTotal = bound("MAX_RUNNING_TOTAL")
         agentGeneration = reader.text("OPENCODE_API").flatMap(AgentGeneration.init(rawValue:))
+        let exportTime = Duration.milliseconds(reader.integer("ARCHIVE_TIMEOUT_MS"))
+        let startTime = Duration.milliseconds(reader.integer("ARCHIVE_TEMP_POD_TIMEOUT_MS"))
+        let isStrict = reader.boolean("ARCHIVE_STRICT_MODE")
+        archive = reader.text("ARCHIVE_DIR").map {
+            ArchiveSettings(folder: $0, exportTime: exportTime, startTime: startTime, isStrict: isStrict)
+        }
     }
 }
 

@@ -1,3 +1,4 @@
+internal import Archive
 internal import Sessions
 
 /// The router's settings, read once at start and then passed down as plain values.
@@ -17,8 +18,6 @@ struct Settings: Sendable {
     var developmentRoutes: DevelopmentRoutes
     /// Every setting with the value in force, in the order of the table.
     var effective: [EffectiveSetting]
-    /// Names of settings that somebody set and nothing acts on yet.
-    var ineffective: [String]
 
     struct Listeners: Sendable {
         /// A numeric address; all listeners bind it.
@@ -106,6 +105,8 @@ struct Settings: Sendable {
         var runningInTotal: Int?
         /// Nil: each agent is asked.
         var agentGeneration: AgentGeneration?
+        /// Nil: what was said goes with its session.
+        var archive: ArchiveSettings?
     }
 
     struct LocalSettings: Sendable {
