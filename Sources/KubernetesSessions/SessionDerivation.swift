@@ -10,12 +10,14 @@ struct ClusterWarning: Hashable, Sendable {
 
 /// What a session is, by its claim, its pod and the cluster's warnings about them: facts in, session out.
 enum SessionDerivation {
-    /// The session of a claim; nil if its annotations do not say whose it is.
+    /// The session of a claim; nil if its annotations do not say whose it is, or if only the cluster's own clearing up is
+    /// left of it: nothing brings back a claim that is being deleted, however long its finalizers keep its name.
     static func session(
         _ id: SessionID, claim: PersistentVolumeClaim, pod: Pod?, warnings: [ClusterWarning] = []
     ) -> Session? {
         let notes = claim.metadata.annotations ?? [:]
         guard let email = notes[Annotation.email], !email.isEmpty else { return nil }
+        if claim.metadata.deletionTimestamp != nil, pod == nil { return nil }
         let repository = notes[Annotation.repository].flatMap { $0.isEmpty ? nil : $0 }
         let key = SessionKey(email: email, repositoryURL: repository, branch: notes[Annotation.branch] ?? "")
         let created =

@@ -98,7 +98,7 @@ def test_claims_of_every_version_are_their_owners_sessions(router, left):
         assert session["email"] == OWNER and session["repoUrl"] == left.repository
         assert session["branch"] == SESSIONS[name] and session["sourceBranch"] == "main"
         assert session["createdAt"] == "2025-12-01T10:00:00.000Z"
-    assert told[left.hashes["blank"]]["repoUrl"] is None
+    assert told[left.hashes["blank"]]["repoUrl"] == ""
     assert told[left.hashes["prompted"]]["description"] == "Make the tests pass"
     everything = router.api("GET", "/admin/sessions", email="boss@example.com")["sessions"]
     assert {each["hash"] for each in everything} == set(left.hashes.values())

@@ -159,6 +159,25 @@ def test_13_a_branch_that_vanished_is_a_failure_with_a_cause_and_a_retry(router,
     assert router.request("DELETE", f"/api/sessions/{made['hash']}").status == 204
 
 
+def test_13b_a_disk_that_the_cluster_is_slow_to_release_is_no_session_any_more(router, cluster, repositories):
+    body = {"repoUrl": repositories.story, "branch": "slow", "sourceBranch": "main"}
+    made = router.api("POST", "/sessions", body, status=201)
+    router.wait_for_state(made["hash"], "running")
+    cluster.keeps_claims = True
+    assert router.request("DELETE", f"/api/sessions/{made['hash']}").status == 204
+    assert [claim["metadata"].get("deletionTimestamp") is None for claim in cluster.claims()] == [False]
+    assert cluster.pods() == []
+    assert router.request("GET", f"/api/sessions/{made['hash']}").status == 404
+    assert router.request("DELETE", f"/api/sessions/{made['hash']}").status == 404
+    assert router.api("GET", "/sessions")["sessions"] == []
+    # The same once more waits for its name to be free.
+    cluster.keeps_claims = False
+    cluster.release_claims()
+    assert router.api("POST", "/sessions", body, status=201)["hash"] == made["hash"]
+    router.wait_for_state(made["hash"], "running")
+    assert router.request("DELETE", f"/api/sessions/{made['hash']}").status == 204
+
+
 def test_14_no_secret_is_in_the_log(router, cluster):
     text = router.log_path.read_text(errors="replace")
     assert cluster.TOKEN not in text and "s3cret" not in text

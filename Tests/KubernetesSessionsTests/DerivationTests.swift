@@ -288,6 +288,13 @@ struct DerivationTests {
         #expect(SessionDerivation.session(Facts.id, claim: blank, pod: nil)?.key.repositoryURL == nil)
     }
 
+    @Test("A claim that is being deleted is a session while its pod ends, and none after that")
+    func deleted() {
+        let claim = Facts.claim(deleted: true)
+        #expect(SessionDerivation.session(Facts.id, claim: claim, pod: Facts.pod(deleted: true))?.state == .stopping)
+        #expect(SessionDerivation.session(Facts.id, claim: claim, pod: nil) == nil)
+    }
+
     @Test("A refused start is told by every replica until the next one")
     func refusedStart() {
         let request = KubernetesRequest(.create, .pods, namespace: "n")

@@ -128,6 +128,7 @@ class Cluster:
         self.requests = []
         self.dials = []             # when somebody connected
         self.unconditional = []     # deletions that named no UID
+        self.keeps_claims = False   # whether storage holds on to claims that are being deleted
         self.server = None
         self.port = 0
         self.connections = set()
@@ -389,7 +390,7 @@ class Cluster:
                     value = self.store.put(kind, value, "MODIFIED")
                     self.kubelet.deleted(value)
                 return value
-            if kind == "persistentvolumeclaims" and self.holders(name):
+            if kind == "persistentvolumeclaims" and (self.keeps_claims or self.holders(name)):
                 value["metadata"].setdefault("deletionTimestamp", now())
                 return self.store.put(kind, value, "MODIFIED")
             return self.store.put(kind, value, "DELETED")
@@ -405,7 +406,12 @@ class Cluster:
             if not pod or pod["metadata"]["uid"] != uid:
                 return
             self.store.put("pods", pod, "DELETED")
-            for claim in self.claims():
+            self.release_claims()
+
+    def release_claims(self):
+        """What protects a claim lets go of those that are being deleted and that no pod uses any more."""
+        with self.store.lock:
+            for claim in [] if self.keeps_claims else self.claims():
                 if claim["metadata"].get("deletionTimestamp") and not self.holders(claim["metadata"]["name"]):
                     self.store.put("persistentvolumeclaims", claim, "DELETED")
 
