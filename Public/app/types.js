@@ -13,7 +13,7 @@
  * @typedef {object} Session
  * @property {string} hash Twelve hexadecimal digits.
  * @property {string} email The owner.
- * @property {string | null} [repoUrl] Absent for a blank project.
+ * @property {string | null} [repoUrl] Empty for a blank project.
  * @property {string} branch
  * @property {string | null} [sourceBranch]
  * @property {State} state

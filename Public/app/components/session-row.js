@@ -79,7 +79,7 @@ export class SessionRow {
         setAttribute(this.#title, "href", linkOf(session));
         setAttribute(this.#title, "title", session.description || session.repoUrl || null);
         setText(this.#repository, repositoryOf(session) === title ? "" : repositoryOf(session));
-        setAttribute(this.#repository, "title", session.repoUrl ?? null);
+        setAttribute(this.#repository, "title", session.repoUrl || null);
         setText(this.#branch, session.branch);
         const source = session.sourceBranch && session.sourceBranch !== session.branch ? session.sourceBranch : "";
         setText(this.#source, source ? t("session.from", { branch: source }) : "");
