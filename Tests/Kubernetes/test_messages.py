@@ -6,6 +6,7 @@ import json
 import pytest
 
 from harness.http1 import EventStream
+from harness.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +57,17 @@ def test_a_reader_on_one_replica_sees_what_was_told_to_the_other_and_nothing_is_
         if len(seen) == 10:
             break
     assert seen == {f"text {number}" for number in range(10)}
-    stored = cluster.store.get("secrets", f"opencode-messages-{identifier}")
-    texts = {message["text"] for message in json.loads(base64.b64decode(stored["data"]["messages.json"]))["messages"]}
-    assert texts == seen
-    assert stored["metadata"]["ownerReferences"][0]["name"] == f"opencode-pvc-{identifier}"
+
+    def stored():
+        return cluster.store.get("secrets", f"opencode-messages-{identifier}")
+
+    def texts():
+        messages = json.loads(base64.b64decode(stored()["data"]["messages.json"]))["messages"]
+        return {message["text"] for message in messages}
+
+    # Each replica stores what it was told two seconds later, whoever comes first.
+    eventually(lambda: texts() == seen)
+    assert stored()["metadata"]["ownerReferences"][0]["name"] == f"opencode-pvc-{identifier}"
 
 
 def test_ports_that_were_told_to_one_replica_are_known_to_the_other_and_end_with_the_run(
