@@ -114,7 +114,7 @@ STAGES = [
     Stage("operator", PYTEST + ["Tests/Operator"], pytest, limit=900),
     Stage("browser", PYTEST + ["Tests/Browser"], pytest),
     Stage("differential", PYTEST + ["Tests/Differential"], pytest),
-    Stage("fuzz", ["Tests/Fuzz/run.sh", "8"]),
+    Stage("fuzz", ["Tests/Fuzz/run.sh", "60"]),
     sanitizer("thread", {
         "TSAN_OPTIONS": f"halt_on_error=0 suppressions={ROOT}/Tests/Support/thread-sanitizer.suppressions"}),
     # LeakSanitizer blames XCTest itself.

@@ -30,61 +30,60 @@ if [ $# -gt 1 ]; then
     exit
 fi
 
-for target in "$@"; do
-    case $target in
-        RequestHead) corpus=request-head ;;
-        ResponseHead) corpus=response-head ;;
-        *) corpus=$(echo "$target" | tr '[:upper:]' '[:lower:]') ;;
-    esac
-    mkdir -p "$scratch/$corpus"
-    echo "== $target: building"
-    # The sources under test are part of the target's module; what they import stands beside it.
-    case $target in
-        Route)
-            httpwire
-            build -module-name FuzzRoute "$sources"/Routing/*.swift "$here/RouteProperties.swift" \
-                "$here/FuzzRoute.swift" "$scratch/HTTPWire.o" -o "$scratch/Route" ;;
-        Identity)
-            httpwire
-            clang -O1 -g -fsanitize=address -I "$sources/COpenSSL/include" -c "$sources/COpenSSL/COpenSSL.c" \
-                -o "$scratch/COpenSSL.o"
-            printf 'module COpenSSL { header "%s" export * }\n' "$sources/COpenSSL/include/COpenSSL.h" \
-                > "$scratch/openssl.modulemap"
-            build -module-name FuzzIdentity -Xcc "-fmodule-map-file=$scratch/openssl.modulemap" \
-                "$sources"/Identity/*.swift "$here/IdentityProperties.swift" \
-                "$here/AttachProperties.swift" "$here/FuzzIdentity.swift" \
-                "$scratch/HTTPWire.o" "$scratch/COpenSSL.o" -lssl -lcrypto -o "$scratch/Identity" ;;
-        Site)
-            httpwire
-            build -module-name FuzzSite "$sources/Assets/AcceptEncoding.swift" "$sources/Assets/Bytes.swift" \
-                "$sources/Assets/EntityTags.swift" "$sources/Assets/RangeRequest.swift" \
-                "$sources/Assets/RequestPath.swift" "$here/SiteProperties.swift" "$here/FuzzSite.swift" \
-                "$scratch/HTTPWire.o" -o "$scratch/Site" ;;
-        Packets)
-            build -module-name FuzzPackets "$sources/GitRemote/PacketLines.swift" \
-                "$sources/GitRemote/RefAdvertisement.swift" "$sources/GitRemote/RemoteBranches.swift" \
-                "$here/PacketProperties.swift" "$here/FuzzPackets.swift" -o "$scratch/Packets" ;;
-        Lines)
-            build -module-name FuzzLines "$sources/KubernetesAPI/LineSplitter.swift" "$here/LineProperties.swift" \
-                "$here/FuzzLines.swift" -o "$scratch/Lines" ;;
-        YAML)
-            build -module-name FuzzYAML -I "$sources/CYAML" "$sources/KubernetesAPI/Access/YAMLDocument.swift" \
-                "$here/YAMLProperties.swift" "$here/FuzzYAML.swift" -o "$scratch/YAML" ;;
-        URL)
-            build -module-name FuzzURL "$sources/HTTPClient/HTTPURL.swift" "$sources/HTTPClient/IPAddress.swift" \
-                "$here/URLProperties.swift" "$here/FuzzURL.swift" -o "$scratch/URL" ;;
-        *)
-            build -module-name "Fuzz$target" "$sources"/HTTPWire/*.swift "$here/Properties.swift" \
-                "$here/Fuzz$target.swift" -o "$scratch/$target" ;;
-    esac
-    echo "== $target: running for $seconds s"
-    timeout -k 10 $((seconds + 60)) "$scratch/$target" -max_total_time="$seconds" -seed="${FUZZ_SEED:-1}" \
-        -max_len=4096 -len_control=20 -timeout=10 -dict="$here/http.dict" -print_final_stats=1 -artifact_prefix="$scratch/" \
-        "$scratch/$corpus" "$here/corpus/$corpus" 2>&1 | tail -n 25 | tee "$scratch/$target.log"
-    grep -q '^stat::number_of_executed_units' "$scratch/$target.log"
-    if grep -q -e 'Test unit written' -e 'deadly signal' "$scratch/$target.log"; then
-        echo "== $target: failed, see $scratch" >&2
-        exit 1
-    fi
-done
+target=$1
+case $target in
+    RequestHead) corpus=request-head ;;
+    ResponseHead) corpus=response-head ;;
+    *) corpus=$(echo "$target" | tr '[:upper:]' '[:lower:]') ;;
+esac
+mkdir -p "$scratch/$corpus"
+echo "== $target: building"
+# The sources under test are part of the target's module; what they import stands beside it.
+case $target in
+    Route)
+        httpwire
+        build -module-name FuzzRoute "$sources"/Routing/*.swift "$here/RouteProperties.swift" \
+            "$here/FuzzRoute.swift" "$scratch/HTTPWire.o" -o "$scratch/Route" ;;
+    Identity)
+        httpwire
+        clang -O1 -g -fsanitize=address -I "$sources/COpenSSL/include" -c "$sources/COpenSSL/COpenSSL.c" \
+            -o "$scratch/COpenSSL.o"
+        printf 'module COpenSSL { header "%s" export * }\n' "$sources/COpenSSL/include/COpenSSL.h" \
+            > "$scratch/openssl.modulemap"
+        build -module-name FuzzIdentity -Xcc "-fmodule-map-file=$scratch/openssl.modulemap" \
+            "$sources"/Identity/*.swift "$here/IdentityProperties.swift" \
+            "$here/AttachProperties.swift" "$here/FuzzIdentity.swift" \
+            "$scratch/HTTPWire.o" "$scratch/COpenSSL.o" -lssl -lcrypto -o "$scratch/Identity" ;;
+    Site)
+        httpwire
+        build -module-name FuzzSite "$sources/Assets/AcceptEncoding.swift" "$sources/Assets/Bytes.swift" \
+            "$sources/Assets/EntityTags.swift" "$sources/Assets/RangeRequest.swift" \
+            "$sources/Assets/RequestPath.swift" "$here/SiteProperties.swift" "$here/FuzzSite.swift" \
+            "$scratch/HTTPWire.o" -o "$scratch/Site" ;;
+    Packets)
+        build -module-name FuzzPackets "$sources/GitRemote/PacketLines.swift" \
+            "$sources/GitRemote/RefAdvertisement.swift" "$sources/GitRemote/RemoteBranches.swift" \
+            "$here/PacketProperties.swift" "$here/FuzzPackets.swift" -o "$scratch/Packets" ;;
+    Lines)
+        build -module-name FuzzLines "$sources/KubernetesAPI/LineSplitter.swift" "$here/LineProperties.swift" \
+            "$here/FuzzLines.swift" -o "$scratch/Lines" ;;
+    YAML)
+        build -module-name FuzzYAML -I "$sources/CYAML" "$sources/KubernetesAPI/Access/YAMLDocument.swift" \
+            "$here/YAMLProperties.swift" "$here/FuzzYAML.swift" -o "$scratch/YAML" ;;
+    URL)
+        build -module-name FuzzURL "$sources/HTTPClient/HTTPURL.swift" "$sources/HTTPClient/IPAddress.swift" \
+            "$here/URLProperties.swift" "$here/FuzzURL.swift" -o "$scratch/URL" ;;
+    *)
+        build -module-name "Fuzz$target" "$sources"/HTTPWire/*.swift "$here/Properties.swift" \
+            "$here/Fuzz$target.swift" -o "$scratch/$target" ;;
+esac
+echo "== $target: running for $seconds s"
+timeout -k 10 $((seconds + 60)) "$scratch/$target" -max_total_time="$seconds" -seed="${FUZZ_SEED:-1}" \
+    -max_len=4096 -len_control=20 -timeout=10 -dict="$here/http.dict" -print_final_stats=1 -artifact_prefix="$scratch/" \
+    "$scratch/$corpus" "$here/corpus/$corpus" 2>&1 | tail -n 25 | tee "$scratch/$target.log"
+grep -q '^stat::number_of_executed_units' "$scratch/$target.log"
+if grep -q -e 'Test unit written' -e 'deadly signal' "$scratch/$target.log"; then
+    echo "== $target: failed, see $scratch" >&2
+    exit 1
+fi
 echo "== nothing found; inputs are in $scratch"
