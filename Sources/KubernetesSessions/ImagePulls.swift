@@ -77,6 +77,8 @@ package actor ImagePulls {
                 if let failure = SessionDerivation.failure(of: pod, claim: nil, warnings: []) { return failure }
                 stage = SessionDerivation.stage(of: pod)
             } catch {
+                // The next pause says so.
+                if Task.isCancelled { continue }
                 guard error.isPassing else { return Self.failure(error) }
             }
         }
