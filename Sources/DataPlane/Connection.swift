@@ -84,9 +84,9 @@ final class Connection {
 
     private enum Next { case ready, idle, ended }
 
-    /// How long a task is kept ready for the next request, or a tunnel's next byte. It weighs kilobytes, and in a burst of connections those of
-    /// all of them would be scattered among what stays; a new one costs half a microsecond, which only a connection
-    /// that asks less than ten times a second pays.
+    /// How long a task is kept ready for the next request, or a tunnel's next byte. It weighs kilobytes, and in a burst
+    /// of connections those of all of them would be scattered among what stays; a new one costs half a microsecond,
+    /// which only a connection that asks less than ten times a second pays.
     static let parkedAfterMilliseconds: UInt64 = 64
 
     /// Waits until there are bytes of another request.

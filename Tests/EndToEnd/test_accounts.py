@@ -92,14 +92,16 @@ def test_who_proves_nothing_is_bounded_by_its_address_and_so_are_the_lines_about
     wait_for(lambda: len(audit(proxy, "access denied")) == refused)
 
 
-def test_streams_of_sessions_are_places_that_come_free_again(proxy, upstream):
-    def script(peer):
-        while peer.read_request() is not None:
-            peer.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-                      b"6\r\ndata:\n\r\n")
-            peer.wait_closed()
+def stream_events(peer):
+    """Answers with an event stream that its reader ends."""
+    while peer.read_request() is not None:
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+                  b"6\r\ndata:\n\r\n")
+        peer.wait_closed()
 
-    before, upstream.script = upstream.script, script
+
+def test_streams_of_sessions_are_places_that_come_free_again(proxy, upstream):
+    before, upstream.script = upstream.script, stream_events
     open_streams = []
     try:
         def stream():
@@ -136,13 +138,7 @@ def test_an_identity_is_first_seen_once(proxy):
 
 
 def test_streams_of_the_api_and_of_sessions_are_counted_together(proxy, upstream):
-    def script(peer):
-        while peer.read_request() is not None:
-            peer.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-                      b"6\r\ndata:\n\r\n")
-            peer.wait_closed()
-
-    before, upstream.script = upstream.script, script
+    before, upstream.script = upstream.script, stream_events
     connections = []
     try:
         def stream(host, path, email=ALICE):
