@@ -139,15 +139,19 @@ final class Connection {
         stream.shutdownWrite()
         let buffer = input ?? worker.executor.buffers.take()
         input = buffer
-        let deadline = worker.executor.now.advanced(seconds: 2)
-        var budget = 1 << 20
-        while budget > 0 {
+        // Many clients read nothing before they have sent everything; a large body takes its time.
+        let end = worker.executor.now.advanced(seconds: 10)
+        var reads = 0
+        while worker.executor.now < end, !worker.isPastDrain {
             buffer.consume(buffer.count)
             switch stream.receive(into: buffer.room) {
-            case .moved(let count): budget -= count
+            case .moved:
+                reads += 1
+                if reads & 15 == 0 { await waiter.yield() }
             case .wouldBlock:
                 stream.interest = .readOrHangUp
-                if await waiter.wait(until: deadline) == .deadline || worker.isPastDrain { return }
+                let silence = min(end, worker.executor.now.advanced(seconds: 2))
+                if await waiter.wait(until: silence) == .deadline { return }
             case .endOfStream, .failed: return
             }
         }

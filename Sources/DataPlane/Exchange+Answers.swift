@@ -35,6 +35,11 @@ extension Exchange {
             writer.append(Array(field.value.utf8))
             writer.append("\r\n")
         }
+        if status == 401, !fields.contains(where: { $0.name == "WWW-Authenticate" }) {
+            // A 401 says what it asks for (RFC 9110 §11.6.1): here a sign-in that happens at the ingress. No browser knows
+            // the scheme, so none opens a window of its own.
+            writer.append("WWW-Authenticate: Forward-Auth realm=\"opencode-router\"\r\n")
+        }
         if let length {
             writer.append("Content-Length: ")
             writer.append(decimal: UInt64(length))
@@ -121,7 +126,18 @@ extension Exchange {
             status: refusal.status,
             contentType: isJSON ? "application/json; charset=utf-8" : "text/plain; charset=utf-8",
             length: body.count, keepAlive: ending == .keepAlive, fields: fields)
-        if request.method != .head || refusal.closes { _ = body.withUnsafeBytes { output().append($0) } }
+        if request.method != .head { _ = body.withUnsafeBytes { output().append($0) } }
+        answeredAt = ClockText.microseconds()
+        guard await flush(to: connection) else { return .abort }
+        return ending
+    }
+
+    /// Answers an OPTIONS that may not be forwarded any further: with what gets through here.
+    func answerOptions(on connection: Connection) async -> Ending {
+        let ending = ending(afterUnreadBody: request.framing, on: connection)
+        writeHead(
+            status: 204, contentType: nil, length: nil, keepAlive: ending == .keepAlive,
+            fields: [("Allow", Refusal.servedMethods), ("Cache-Control", "no-store")])
         answeredAt = ClockText.microseconds()
         guard await flush(to: connection) else { return .abort }
         return ending

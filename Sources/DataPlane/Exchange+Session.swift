@@ -26,6 +26,7 @@ extension Exchange {
     func serveSession(
         _ session: SessionRoute, port: UInt16?, isEditor: Bool = false, _ who: Identification, on connection: Connection
     ) async -> Ending {
+        if request.forwardsLeft(in: connection.input!.bytes) == 0 { return await answerOptions(on: connection) }
         guard let agent = session.target else {
             let bytes = connection.input!.bytes
             switch grant {
@@ -387,13 +388,19 @@ extension Exchange {
 
     private func write(_ delivery: ResponseDelivery, from bytes: UnsafeRawBufferPointer) {
         let buffer = output()
+        // Who passes on an answer without a date tells when it came (RFC 9110 §6.6.1).
+        var date: [UInt8] = []
+        if response.status >= 200, response.first(.date) == nil {
+            worker.clock.update()
+            date = worker.clock.date
+        }
         requestID.withBytes { id in
             let bound = worker.rewrites.answer.byteCountBound(of: response, requestIDCount: id.count)
             while buffer.room.count < bound, buffer.grow(limit: 1 << 20) {}
             var writer = ByteWriter(buffer.room)
             HeadWriter.write(
                 response: response, from: bytes, rewrite: worker.rewrites.answer, delivery: delivery, requestID: id,
-                into: &writer)
+                date: date, into: &writer)
             precondition(!writer.overflowed, "an answer's head is bounded")
             buffer.produced(writer.count)
         }

@@ -175,6 +175,10 @@ final class Exchange {
             let ending: Ending
             let kind: RouteKind
             switch route {
+            case .site where request.method == .other, .api where request.method == .other:
+                kind = .refusal
+                worker.telemetry.refusal(Refusal.unknownMethod.reason)
+                ending = await refuse(.unknownMethod, on: connection, isAPI: route.isAPI)
             case .site:
                 kind = .asset
                 ending = await serveAsset(on: connection)
@@ -283,6 +287,8 @@ final class Exchange {
     /// Reads and parses one head, whose first bytes are there; false if the client left before it was complete.
     private func readHead(on connection: Connection) async throws(Refusal) -> Bool {
         let input = connection.input!
+        // What fails before its method is known must not be answered by the last one's.
+        request.method = .other
         let deadline = worker.executor.now.advanced(seconds: worker.settings.headSeconds)
         startedAt = ClockText.microseconds()
         // Most heads come whole and alone: then parsing finds the end by itself, and nothing is looked at twice. What it

@@ -82,6 +82,9 @@ struct Refusal: Error {
         status: 503, code: "sign_in_unconfirmed",
         sentence: "Whether you are signed in could not be checked just now. Try again in a moment.",
         retryAfterSeconds: 2)
+    /// For what is nobody's method; one that is only not served here is a 405 (RFC 9110 §9.1).
+    static let unknownMethod = Refusal(
+        status: 501, code: "method_not_implemented", sentence: "The gateway knows no such method.")
     static let tooLarge = Refusal(
         status: 413, code: "body_too_large", sentence: "The request's body is larger than the API accepts.",
         closes: true)
@@ -94,6 +97,8 @@ struct Refusal: Error {
             status: 503, code: "session_not_ready", sentence: "The session is \(state), not ready.",
             retryAfterSeconds: 2)
     }
+
+    static let servedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
     /// The one table from wire errors to statuses; every one ends the connection, for two readers could see the rest
     /// of the bytes differently.
@@ -117,7 +122,7 @@ struct Refusal: Error {
             }
         return Refusal(
             status: status, code: code, sentence: sentence, closes: true,
-            allow: status == 405 ? "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS" : nil)
+            allow: status == 405 ? servedMethods : nil)
     }
 
     /// The reason phrase, for people who read raw answers.

@@ -33,11 +33,13 @@ struct ConnectionOptions {
             } else {
                 guard bytes.isAll(.token, start, end) else { throw .malformedFieldValue }
                 let names = FieldNameTable.shared
-                let name =
-                    names.find(in: bytes, start: start, count: count)
-                    ?? names.family(of: bytes, start: start, count: count)
+                let known = names.find(in: bytes, start: start, count: count)
+                let name = known ?? names.family(of: bytes, start: start, count: count)
                 guard Self.mayBeNamed(name, isRequest: isRequest) else { throw .connectionNamesEndToEndField }
-                if isRequest, bytes.hasPrefix("x-", at: start, count: count) { throw .connectionNamesEndToEndField }
+                // Those that the gateway knows, and has no rule for: the key of the ingress, the session's folder.
+                if isRequest, known != nil, bytes.hasPrefix("x-", at: start, count: count) {
+                    throw .connectionNamesEndToEndField
+                }
                 namedFields += 1
                 guard namedFields <= Self.namedFieldLimit else { throw .malformedFieldValue }
             }

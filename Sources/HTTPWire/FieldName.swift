@@ -12,7 +12,7 @@ package enum FieldName: UInt8, Sendable {
     case clearSiteData, altSvc, strictTransportSecurity, serviceWorkerAllowed, publicKeyPins, nel, reportTo
     case accessControlAllowCredentials, accessControlAllowOrigin
     case xContentTypeOptions, referrerPolicy, contentSecurityPolicy, crossOriginOpenerPolicy, originAgentCluster
-    case xFrameOptions, retryAfter, userAgent, lastEventID
+    case xFrameOptions, retryAfter, userAgent, lastEventID, maxForwards
     /// Any other Proxy-*, meant for a proxy and so for nobody behind us.
     case proxyOther
     /// A name with `_` in it: some software folds it into `-`, so it never passes the gateway.
@@ -74,7 +74,7 @@ struct FieldNameTable: @unchecked Sendable {
         ("content-security-policy", .contentSecurityPolicy),
         ("cross-origin-opener-policy", .crossOriginOpenerPolicy), ("origin-agent-cluster", .originAgentCluster),
         ("x-frame-options", .xFrameOptions), ("retry-after", .retryAfter), ("user-agent", .userAgent),
-        ("last-event-id", .lastEventID),
+        ("last-event-id", .lastEventID), ("max-forwards", .maxForwards),
         ("accept-language", .other), ("upgrade-insecure-requests", .other), ("sec-fetch-user", .other),
         ("sec-ch-ua", .other), ("sec-ch-ua-mobile", .other), ("sec-ch-ua-platform", .other), ("pragma", .other),
         ("priority", .other), ("dnt", .other), ("sec-gpc", .other), ("accept-ranges", .other),

@@ -64,7 +64,8 @@ extension HeadParser {
         head.keepAlive = options.persists(minorVersion: head.minorVersion)
         // RFC 9110 §10.1.1: an HTTP/1.0 client cannot wait, and without a body there is nothing to wait for.
         if head.minorVersion == 0 || head.framing == .none { head.expectsContinue = false }
-        if options.webSocketProtocols > 0 { try acceptWebSocket(span, options, &head) }
+        // RFC 9110 §7.8: what HTTP/1.0 says about upgrades is not heard.
+        if options.webSocketProtocols > 0, head.minorVersion > 0 { try acceptWebSocket(span, options, &head) }
     }
 
     /// Refuses a first line that is complete and no request line, before the rest of its head is there.
@@ -201,7 +202,7 @@ extension HeadParser {
         _ bytes: RawSpan, _ options: ConnectionOptions, _ head: inout RequestHead
     ) throws(WireError) {
         guard options.upgrade, options.webSocketProtocols == 1, options.otherProtocols == 0, head.method == .get,
-            head.minorVersion == 1, bytes.byte(Int(head.target.start)) == UInt8(ascii: "/")
+            bytes.byte(Int(head.target.start)) == UInt8(ascii: "/")
         else { throw .malformedUpgrade }
         guard head.framing == .none else { throw .upgradeWithBody }
         var keys = 0

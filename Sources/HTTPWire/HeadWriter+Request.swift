@@ -31,13 +31,19 @@ extension HeadWriter {
         let secretLength = rewrite.secretFieldName?.count ?? -1
         for index in 0..<head.fields.count {
             let field = head.fields[index]
-            switch passage(of: field.known, isWebSocket: isWebSocket) {
+            switch passage(of: field.known, head.method, isWebSocket: isWebSocket) {
             case .drop: continue
             case .filter:
                 if rewrite.dropsAllCookies { continue }
                 run.flush(from: buffer, into: &writer)
                 Cookies.write(
                     cookie: field.value, from: buffer, without: rewrite.authCookiePrefixes, into: &writer)
+            case .count:
+                run.flush(from: buffer, into: &writer)
+                guard let left = RequestHead.forwardsLeft(by: field, in: buffer), left > 0 else { continue }
+                writer.append("Max-Forwards: ")
+                writer.append(decimal: left - 1)
+                writer.append("\r\n")
             case .keep:
                 // The page before may have been opened with the password in its address.
                 if rewrite.dropsQueryPassword, field.known == .referer { continue }
@@ -70,7 +76,7 @@ extension HeadWriter {
         write("X-Forwarded-Proto: ", rewrite.publicProto, into: &writer)
         if let user = facts.user { write("X-Forwarded-User: ", user, into: &writer) }
         if facts.requestID.count > 0 { writer.append(field: "X-Request-Id", facts.requestID) }
-        if let via = rewrite.via { write("Via: ", via, into: &writer) }
+        if let via = rewrite.via { write(head.minorVersion == 0 ? "Via: 1.0 " : "Via: 1.1 ", via, into: &writer) }
         writer.append("\r\n")
     }
 
@@ -111,11 +117,11 @@ extension HeadWriter {
         }
     }
 
-    private enum Passage { case drop, keep, filter }
+    private enum Passage { case drop, keep, filter, count }
 
     /// What happens to a browser's field on its way to a session.
     @inline(__always)
-    private static func passage(of name: FieldName, isWebSocket: Bool) -> Passage {
+    private static func passage(of name: FieldName, _ method: Method, isWebSocket: Bool) -> Passage {
         switch name {
         // Written anew.
         case .host, .contentLength, .transferEncoding, .connection, .upgrade: .drop
@@ -131,6 +137,8 @@ extension HeadWriter {
         case .setCookie: .drop
         case .secWebSocket: isWebSocket ? .keep : .drop
         case .cookie: .filter
+        // Of OPTIONS only; TRACE never gets here (RFC 9110 §7.6.2).
+        case .maxForwards: method == .options ? .count : .keep
         default: .keep
         }
     }

@@ -2,10 +2,11 @@ extension HeadWriter {
     /// Writes the head that a browser receives for a session's answer, interim or final.
     ///
     /// `buffer` is what the head was parsed from. An interim answer keeps its fields and gets none; a 101 keeps its
-    /// Sec-WebSocket-* fields only. Check `writer.overflowed` afterwards.
+    /// Sec-WebSocket-* fields only. `date` becomes the Date of a final answer, which then has none; empty adds none. Check
+    /// `writer.overflowed` afterwards.
     package static func write(
         response head: borrowing ResponseHead, from buffer: UnsafeRawBufferPointer, rewrite: borrowing ResponseRewrite,
-        delivery: ResponseDelivery, requestID: UnsafeRawBufferPointer, into writer: inout ByteWriter
+        delivery: ResponseDelivery, requestID: UnsafeRawBufferPointer, date: [UInt8] = [], into writer: inout ByteWriter
     ) {
         writer.append("HTTP/1.1 ")
         writer.append(decimal: UInt64(head.status))
@@ -30,7 +31,7 @@ extension HeadWriter {
         var present: UInt64 = 0
         fields: for position in 0..<head.fields.count {
             let field = head.fields[position]
-            guard passes(field.known, hasRequestID: requestID.count > 0) else { continue }
+            guard passes(field.known, status: head.status, hasRequestID: requestID.count > 0) else { continue }
             if field.known == .setCookie {
                 run.flush(from: buffer, into: &writer)
                 Cookies.write(setCookie: field.value, from: buffer, rewrite: rewrite, into: &writer)
@@ -47,6 +48,11 @@ extension HeadWriter {
         run.flush(from: buffer, into: &writer)
         if isFinal {
             writeFraming(head, delivery, into: &writer)
+            if !date.isEmpty {
+                writer.append("Date: ")
+                writer.append(date)
+                writer.append("\r\n")
+            }
             if present == 0 {
                 writer.append(rewrite.addedLines)
             } else {
@@ -72,6 +78,8 @@ extension HeadWriter {
             if head.status != 204, let length = head.declaredLength { writeContentLength(length, into: &writer) }
         case .untilClose: break
         }
+        // A 426 says to what (RFC 9110 §15.5.22), and through here there is one thing.
+        if head.status == 426 { writer.append("Upgrade: websocket\r\nConnection: Upgrade\r\n") }
         if !delivery.keepAlive {
             writer.append("Connection: close\r\n")
         } else if delivery.clientMinorVersion == 0 {
@@ -87,7 +95,7 @@ extension HeadWriter {
 
     /// Whether a session's field reaches the browser.
     @inline(__always)
-    private static func passes(_ name: FieldName, hasRequestID: Bool) -> Bool {
+    private static func passes(_ name: FieldName, status: Int, hasRequestID: Bool) -> Bool {
         switch name {
         // Written anew.
         case .contentLength, .transferEncoding, .connection, .upgrade: false
@@ -103,7 +111,8 @@ extension HeadWriter {
             false
         // A page of the same origin needs no permission, and no other origin gets one.
         case .accessControlAllowCredentials: false
-        case .secWebSocket: false
+        // Which versions the session knows (RFC 6455 §4.4).
+        case .secWebSocket: status == 426
         case .xRequestID: !hasRequestID
         default: true
         }

@@ -26,9 +26,23 @@ struct MessageFraming {
     /// Takes in one Transfer-Encoding field line: `chunked`, once, alone.
     mutating func addTransferEncoding(_ bytes: RawSpan, _ value: ByteRange) throws(WireError) {
         guard !isChunked, bytes.equals("chunked", at: Int(value.start), count: Int(value.count)) else {
-            throw .unknownTransferEncoding
+            throw isChunked ? .malformedTransferEncoding : Self.refusal(of: bytes, value)
         }
         isChunked = true
+    }
+
+    /// Codings that end in `chunked` delimit the body and could be undone by somebody; with anything else nobody knows
+    /// where the body ends (RFC 9112 §6.1 and §6.3).
+    private static func refusal(of bytes: RawSpan, _ value: ByteRange) -> WireError {
+        var list = ListCursor(value)
+        var isDelimited = false
+        var codings = 0
+        while let (start, end) = list.next(in: bytes) {
+            guard !isDelimited, bytes.isAll(.token, start, end) else { return .malformedTransferEncoding }
+            codings += 1
+            isDelimited = bytes.equals("chunked", at: start, count: end - start)
+        }
+        return isDelimited && codings > 1 ? .unknownTransferEncoding : .malformedTransferEncoding
     }
 
     /// The framing of a message of this version, nil if the fields say nothing.

@@ -18,8 +18,9 @@ package struct RequestRewrite: ~Copyable, Sendable {
     /// Whether parameters named `password` are cut out of the query, and Referer stays here, which may repeat them (hosts
     /// where the gateway itself reads them).
     package var dropsQueryPassword = false
-    /// What to append as Via (RFC 9110 §7.6.3: a gateway names itself towards the origin); nil appends nothing.
-    package var via: [UInt8]? = Array("1.1 opencode-router".utf8)
+    /// The name to append in Via, behind the version the client spoke (RFC 9110 §7.6.3: a gateway names itself towards
+    /// the origin); nil appends nothing.
+    package var via: [UInt8]? = Array("opencode-router".utf8)
 
     /// Makes a rewrite that adds nothing but the forwarding fields.
     package init() {}

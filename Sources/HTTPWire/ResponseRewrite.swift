@@ -81,7 +81,7 @@ package struct ResponseRewrite: ~Copyable, Sendable {
 
     /// An upper bound of the head's size once rewritten, for choosing the memory to write to.
     package func byteCountBound(of head: borrowing ResponseHead, requestIDCount: Int) -> Int {
-        head.byteCount + requestIDCount + addedLines.count + 160 + 2 * head.fields.count
+        head.byteCount + requestIDCount + addedLines.count + 260 + 2 * head.fields.count
     }
 }
 

@@ -13,7 +13,7 @@ package enum WireError: Error, Equatable, Sendable {
     case malformedFieldName, whitespaceBeforeColon, malformedFieldValue, connectionNamesEndToEndField
     // Framing
     case conflictingLength, malformedLength, duplicateLength, lengthWithTransferEncoding
-    case unknownTransferEncoding, transferEncodingInHTTP10
+    case unknownTransferEncoding, malformedTransferEncoding, transferEncodingInHTTP10
     case unknownExpectation, malformedUpgrade, upgradeWithBody
     // Methods refused as such
     case connectRefused, traceRefused

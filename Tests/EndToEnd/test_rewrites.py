@@ -228,6 +228,9 @@ def assert_browser_sees(proxy, received, kept, hardening=HARDENING):
     head_bytes, _, body = received.partition(b"\r\n\r\n")
     assert body == b"ok"[:len(body)]
     text = without_id(head_bytes + b"\r\n\r\n").decode("latin-1")
+    # When it came, unless the session says when it was made.
+    text, dated = re.subn(r"Date: \w{3}, [\w :]+ GMT\r\n", "", text)
+    assert dated == (0 if any(line.startswith("Date: ") for line in kept) else 1), text
     ancestors = re.search(r"frame-ancestors ([^\r]*)\r\n", text)
     assert ancestors and ancestors.group(1).startswith("'self'") and "*" not in ancestors.group(1).split(), text
     expected = head("HTTP/1.1 200 OK", *kept, "Content-Length: 2", *hardening).decode("latin-1")

@@ -159,7 +159,7 @@ func rewritten(
             rewrite.secretFieldName = bytes("X-Gateway-Key")
             rewrite.dropsAllCookies = true
             rewrite.publicProto = bytes("http")
-            rewrite.via = bytes("1.1 opencode-router")
+            rewrite.via = bytes("opencode-router")
         }
         let expected = """
             GET / HTTP/1.1
@@ -243,7 +243,7 @@ func rewritten(
                 user: "alice@example.com"
             ) { rewrite in
                 rewrite.hostOverride = bytes("10.0.0.7:4096")
-                rewrite.via = bytes("1.1 opencode-router")
+                rewrite.via = bytes("opencode-router")
             }
             #expect(seen != "overflowed")
         }

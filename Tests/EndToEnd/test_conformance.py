@@ -1,0 +1,214 @@
+"""What RFC 9110 and 9112 ask of a gateway, clause by clause, where no other file has it."""
+
+import json
+import re
+import time
+
+import pytest
+
+from harness.http1 import Truncated
+from harness.upstream import ScriptedUpstream
+
+HASH = "aaaaaaaaaaaa"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+DATE = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT")
+KEY = ["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"]
+
+
+@pytest.fixture(scope="module")
+def upstream():
+    server = ScriptedUpstream()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def proxy(start_router, upstream):
+    routes = [{"hash": HASH, "email": "dev@example.com", "target": f"http://127.0.0.1:{upstream.port}"}]
+    router = start_router(DEV_ROUTES=json.dumps(routes), ROUTER_DOMAIN="example.test", WORKERS=1)
+    yield router
+    router.stop()
+
+
+def message(line, host, *fields):
+    return "\r\n".join([line, f"Host: {host}", *fields, "", ""]).encode("latin-1")
+
+
+def ask(proxy, upstream, line, *fields, host=f"{HASH}.example.test", body=b"", answer=OK):
+    """Sends one request; returns the session's view of it (nothing if it got none) and everything the client got."""
+    upstream.requests.clear()
+
+    def script(peer):
+        while peer.read_request() is not None:
+            peer.send(answer)
+
+    upstream.script = script
+    with proxy.connect() as connection:
+        connection.send(message(line, host, "Connection: close", f"Origin: http://{host}", *fields) + body)
+        received = b""
+        try:
+            while piece := connection.socket.recv(65536):
+                received += piece
+        except ConnectionResetError:
+            pass
+    return (upstream.requests[0] if upstream.requests else None), received
+
+
+def status(received):
+    return int(received.split(b" ", 2)[1])
+
+
+def values(received, name):
+    head = received.partition(b"\r\n\r\n")[0].decode("latin-1")
+    return re.findall(rf"^{name}: *(.*?)\r?$", head, re.MULTILINE | re.IGNORECASE)
+
+
+@pytest.mark.parametrize("answer", [OK, b"HTTP/1.0 404 Not Found\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 304 Not Modified\r\n\r\n"])
+def test_an_answer_without_a_date_gets_the_time_it_came(proxy, upstream, answer):
+    """RFC 9110, 6.6.1."""
+    [date] = values(ask(proxy, upstream, "GET / HTTP/1.1", answer=answer)[1], "Date")
+    assert DATE.fullmatch(date)
+
+
+def test_an_answer_s_own_date_stays_and_an_interim_answer_gets_none(proxy, upstream):
+    dated = b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 0\r\n\r\n"
+    answer = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + dated
+    received = ask(proxy, upstream, "GET / HTTP/1.1", answer=answer)[1]
+    interim, _, final = received.partition(b"\r\n\r\n")
+    assert interim.startswith(b"HTTP/1.1 103 ") and not values(interim, "Date")
+    assert values(final, "Date") == ["Sun, 06 Nov 1994 08:49:37 GMT"]
+
+
+@pytest.mark.parametrize("version,sent,seen", [
+    ("1.1", [], ["1.1 opencode-router"]), ("1.0", [], ["1.0 opencode-router"]),
+    ("1.0", ["Via: 1.0 fred, 1.1 edge"], ["1.0 fred, 1.1 edge", "1.0 opencode-router"]),
+])
+def test_via_tells_the_version_that_was_received(proxy, upstream, version, sent, seen):
+    """RFC 9110, 7.6.3."""
+    assert ask(proxy, upstream, f"GET / HTTP/{version}", *sent)[0].fields.all("Via") == seen
+
+
+@pytest.mark.parametrize("value,expected", [
+    ("gzip, chunked", 501), ("gzip,deflate , chunked", 501), ("gzip", 400), ("identity", 400), ("chunked, gzip", 400),
+    ("chunked, chunked", 400), ("chunked, identity", 400), ("xchunked", 400), ("chunked;q=1", 400), ("", 400),
+    (", chunked", 400), ("gzip;x=y, chunked", 400), ("chunked, gzip, chunked", 400),
+])
+def test_a_body_whose_end_nobody_knows_is_400_and_one_in_an_unknown_coding_501(proxy, upstream, value, expected):
+    """RFC 9112, 6.1 and 6.3."""
+    arrived, received = ask(
+        proxy, upstream, "POST / HTTP/1.1", f"Transfer-Encoding: {value}", body=b"0\r\n\r\n")
+    assert arrived is None and status(received) == expected
+    assert values(received, "Connection") == ["close"]
+
+
+@pytest.mark.parametrize("line,fields", [
+    ("HEAD / HTTP/1.1", ["Bad Name: x"]), ("HEAD / HTTP/1.1", ["Transfer-Encoding: gzip"]),
+    ("HEAD /api/nothing HTTP/1.1", []), ("HEAD /x.js HTTP/1.1", []),
+])
+def test_no_answer_to_head_has_a_body(proxy, upstream, line, fields):
+    """RFC 9110, 9.3.2: refusals included."""
+    received = ask(proxy, upstream, line, *fields, host="example.test")[1]
+    assert status(received) >= 400 and int(values(received, "Content-Length")[0]) > 0
+    assert received.endswith(b"\r\n\r\n") and received.count(b"\r\n\r\n") == 1
+
+
+def test_a_refusal_behind_an_answer_to_head_has_its_body(proxy):
+    with proxy.connect() as connection:
+        assert connection.request("HEAD", "/", "example.test").status == 200
+        connection.send(b"\x00 / HTTP/1.1\r\n\r\n")
+        refusal = connection.read_response()
+        assert refusal.status == 400 and len(refusal.body) > 10
+
+
+def test_a_426_says_to_what_and_which_versions_the_session_knows(proxy, upstream):
+    """RFC 9110, 15.5.22, and RFC 6455, 4.4."""
+    answer = b"HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 13\r\nContent-Length: 0\r\n\r\n"
+    upgrade = ["Connection: Upgrade", "Upgrade: websocket", KEY[0], "Sec-WebSocket-Version: 8"]
+    arrived, received = ask(proxy, upstream, "GET /pty HTTP/1.1", *upgrade, answer=answer)
+    assert arrived.fields["Sec-WebSocket-Version"] == "8"
+    assert status(received) == 426 and values(received, "Sec-WebSocket-Version") == ["13"]
+    assert values(received, "Upgrade") == ["websocket"] and "Upgrade" in values(received, "Connection")
+
+
+def test_http_1_0_is_not_heard_on_upgrades(proxy, upstream):
+    """RFC 9110, 7.8."""
+    arrived, received = ask(
+        proxy, upstream, "GET /pty HTTP/1.0", "Connection: Upgrade", "Upgrade: websocket", *KEY)
+    assert status(received) == 200
+    assert not {"Upgrade", "Sec-WebSocket-Key", "Connection"} & {name for name, _ in arrived.fields.lines}
+
+
+@pytest.mark.parametrize("method,sent,seen", [
+    ("OPTIONS", "5", "4"), ("OPTIONS", "1", "0"), ("OPTIONS", "010", "9"), ("OPTIONS", "9" * 40, "999"),
+    ("OPTIONS", "-1", None), ("GET", "0", "0"), ("GET", "5", "5"),
+])
+def test_max_forwards_counts_down_for_options(proxy, upstream, method, sent, seen):
+    """RFC 9110, 7.6.2."""
+    arrived, received = ask(proxy, upstream, f"{method} /x HTTP/1.1", f"Max-Forwards: {sent}")
+    assert status(received) == 200 and arrived.fields.get("Max-Forwards") == seen
+
+
+def test_an_options_that_may_go_no_further_is_answered_here(proxy, upstream):
+    arrived, received = ask(proxy, upstream, "OPTIONS /x HTTP/1.1", "Max-Forwards: 0")
+    assert arrived is None and status(received) == 204
+    assert "OPTIONS" in values(received, "Allow")[0] and not values(received, "Content-Length")
+
+
+def test_every_401_says_what_it_asks_for(start_router):
+    """RFC 9110, 11.6.1."""
+    router = start_router(DEV_EMAIL=None, ROUTER_DOMAIN="example.test", WORKERS=1)
+    for host, path in [("example.test", "/"), ("example.test", "/api/me"), (f"{HASH}.example.test", "/")]:
+        answer = router.request("GET", path, host)
+        assert answer.status == 401 and answer.fields["WWW-Authenticate"].startswith("Forward-Auth ")
+    router.stop()
+
+
+def test_fields_that_connection_names_end_here(proxy, upstream):
+    """RFC 9110, 7.6.1."""
+    arrived, received = ask(
+        proxy, upstream, "GET / HTTP/1.1", "Connection: X-Hop, Foo", "x-hop: 1", "Foo: 2", "X-End: 3",
+        answer=b"HTTP/1.1 200 OK\r\nX-Hop: 1\r\nConnection: x-hop, keep-alive\r\nContent-Length: 0\r\n\r\n")
+    assert status(received) == 200 and not values(received, "X-Hop")
+    names = {name.lower() for name, _ in arrived.fields.lines}
+    assert "x-end" in names and not names & {"x-hop", "foo", "connection"}
+
+
+@pytest.mark.parametrize("path", ["/", "/api/me", "/nothing.js"])
+@pytest.mark.parametrize("method,expected", [("FOO", 501), ("PROPFIND", 501), ("M-SEARCH", 501), ("PATCH", 405)])
+def test_methods_that_nobody_knows_are_501_and_others_405_with_a_list(proxy, upstream, path, method, expected):
+    """RFC 9110, 9.1, 15.5.6 and 15.6.2; a session's own methods are its business."""
+    received = ask(proxy, upstream, f"{method} {path} HTTP/1.1", host="example.test")[1]
+    assert status(received) == expected
+    assert bool(values(received, "Allow")) == (expected == 405)
+    arrived, received = ask(proxy, upstream, f"{method} {path} HTTP/1.1")
+    assert arrived.method == method and status(received) == 200
+
+
+@pytest.mark.parametrize("host,path,expected", [
+    ("example.test", "/api/sessions", 413), ("bbbbbbbbbbbb.example.test", "/", 404), (f"{HASH}.example.test", "/", 200)])
+def test_an_early_answer_reaches_a_client_that_reads_only_when_it_has_sent_all(proxy, upstream, host, path, expected):
+    """RFC 9112, 9.6: closing must not make the answer be lost."""
+
+    def script(peer):
+        peer.read_head()
+        peer.send(OK)
+        peer.wait_closed()
+
+    upstream.script = script
+    size = 24 << 20
+    with proxy.connect(timeout=30) as connection:
+        connection.send(message(
+            f"POST {path} HTTP/1.1", host, f"Origin: http://{host}", "Content-Type: application/json", f"Content-Length: {size}"))
+        for _ in range(24):
+            connection.send(bytes(1 << 20))
+        assert connection.read_response().status == expected
+        assert connection.at_end()
+
+
+def test_a_client_that_never_stops_sending_is_let_go_in_the_end(proxy):
+    with proxy.connect(timeout=30) as connection:
+        connection.send(message("POST /api/sessions HTTP/1.1", "example.test", "Content-Length: 99999999"))
+        with pytest.raises(OSError):
+            while True:
+                connection.send(bytes(1000))
+                time.sleep(0.01)
