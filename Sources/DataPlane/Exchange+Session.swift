@@ -379,6 +379,7 @@ extension Exchange {
     private func writeAnswerHead(_ delivery: ResponseDelivery) {
         let buffer = fromUpstream!
         let bytes = UnsafeRawBufferPointer(rebasing: buffer.bytes[..<response.byteCount])
+        interimCount = toClient?.count ?? 0
         write(delivery, from: bytes)
         if answersEventStream { beginEventStream() }
         buffer.consume(response.byteCount)
@@ -447,11 +448,20 @@ extension Exchange {
             worker.telemetry.upstreamFault(error == .headTooLarge ? .headTooLarge : .malformed)
             refusal = .invalidAnswer
         }
-        guard status == 0 else {
+        guard status == 0 || takeBackAnswer() else {
             status = 0
             return .abort
         }
         return await refuseAfterHead(refusal, on: connection)
+    }
+
+    /// Unsays an answer of which no byte has left; false if one has.
+    private func takeBackAnswer() -> Bool {
+        guard download.copied == 0, download.spliced == 0, let buffer = toClient, buffer.count >= interimCount else {
+            return false
+        }
+        buffer.end = buffer.start + interimCount
+        return true
     }
 
     private func fail(_ failure: UpstreamFailure, on connection: Connection) async -> Ending {

@@ -12,7 +12,6 @@ import re
 import shutil
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -20,11 +19,13 @@ import pytest
 from corpus import cases, combinations, wire
 from harness.router import Router
 from harness.upstream import ScriptedUpstream
+from servers import free_port, start
+from tables import shown, table
 
 HERE = Path(__file__).resolve().parent
 SOURCES = HERE.parent.parent / "Sources" / "HTTPWire"
-TABLE = HERE / "disagreements.md"
 READERS = ("gateway", "nginx", "HAProxy")
+FAMILIES = ("length", "coding", "head", "chunks", "both")
 # Readers are compiled and started, and those that wait for the rest of a body do so for seconds.
 pytestmark = pytest.mark.timeout(900)
 
@@ -42,24 +43,6 @@ def reader(tmp_path_factory):
         output = subprocess.run([program], input=lines, capture_output=True, text=True, check=True).stdout
         return [json.loads(line) for line in output.splitlines()]
     return read
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def start(command, port):
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    for _ in range(100):
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            return process
-        except OSError:
-            assert process.poll() is None, f"{command[0]} ended at once"
-            time.sleep(0.1)
-    raise AssertionError(f"{command[0]} does not listen")
 
 
 @pytest.fixture(scope="session")
@@ -149,15 +132,6 @@ def test_the_gateway_refuses_most_of_this(seen):
 # The table
 
 
-def shown(text):
-    """A text of the corpus as a cell."""
-    text = text.replace("\n", "⏎").replace("|", "¦")
-    text = "".join(sign if " " <= sign <= "~" or sign in "⏎␊␍␀⇥⇣¦" else f"\\x{ord(sign):02x}" for sign in text)
-    fence = "``" if "`" in text else "`"
-    space = " " if text.startswith((" ", "`")) or text.endswith((" ", "`")) else ""
-    return f"{fence}{space}{text}{space}{fence}" if text else "nothing"
-
-
 def told(requests):
     """What was found, as a cell: targets, and the host where it is not the one of the corpus."""
     words = []
@@ -165,20 +139,6 @@ def told(requests):
         _, target, host = request.split(" ")
         words.append(target + ("" if host == "a" else f" at {host or 'no host'}"))
     return ", ".join(f"`{word}`" for word in words).replace("|", "¦") or "–"
-
-
-def table():
-    """The rows of the file: (family, odd part) to the three readers' cells; each has its reason."""
-    rows, family = {}, None
-    for line in TABLE.read_text().splitlines():
-        if heading := re.match(r"## .*\((\w+)\)$", line):
-            family = heading[1]
-        elif family and line.startswith("| ") and not line.startswith(("| What", "| ---")):
-            cells = [cell.strip() for cell in line.strip("|").split(" | ")]
-            assert len(cells) == 5 and len(cells[4]) > 10, f"a row without a reason: {line}"
-            assert (family, cells[0]) not in rows, f"twice: {line}"
-            rows[family, cells[0]] = cells[1:4]
-    return rows
 
 
 def disagreements(seen):
@@ -191,7 +151,7 @@ def disagreements(seen):
 
 
 def test_every_disagreement_is_explained_and_every_explanation_is_of_one_that_occurs(seen):
-    found, explained = disagreements(seen), table()
+    found, explained = disagreements(seen), table(FAMILIES)
     def lines(rows, of):
         return "\n".join(f"| {odd} | {' | '.join(of[family, odd])} | why? | ({family})" for family, odd in rows)
     def told_so(key):
@@ -204,7 +164,7 @@ def test_every_disagreement_is_explained_and_every_explanation_is_of_one_that_oc
 
 
 def test_what_combinations_disagree_on_is_explained_by_a_part_of_them(seen):
-    explained = table()
+    explained = table(FAMILIES)
     unexplained = []
     for parts, stream in combinations():
         found = seen[wire(stream)][1]

@@ -108,8 +108,40 @@ def test_a_truncated_answer_never_ends_cleanly(proxy, shared, head, body):
     shared.script = lambda peer: (
         peer.read_request(), peer.send(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n" + body))
     with proxy.connect() as connection:
+        try:
+            answer = connection.request("GET", "/", host(proxy))
+        except (Truncated, ConnectionError):
+            return
+        # As long as not a byte of it has left, it can be unsaid.
+        assert answer.status == 502 and answer.json()["code"] in ("session_answer_invalid", "session_unreachable")
+
+
+def test_an_answer_of_which_nothing_has_left_is_a_502_and_the_connection_goes_on(proxy, shared):
+    """The end is there together with the head."""
+    answer = b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+    shared.script = lambda peer: (peer.read_request(), peer.send(answer))
+    with proxy.connect() as connection:
+        response = connection.request("GET", "/", host(proxy))
+        assert response.status == 502 and response.json()["code"] == "session_answer_invalid"
+        still_in_step(proxy, connection)
+
+
+def test_an_answer_that_began_to_leave_is_broken_off(proxy, shared):
+    begun = threading.Event()
+
+    def script(peer):
+        peer.read_request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+        begun.wait(10)
+
+    shared.script = script
+    with proxy.connect() as connection:
+        connection.send_request("GET", "/", host(proxy))
+        head = connection.read_head()
+        assert head.status == 200
+        begun.set()
         with pytest.raises((Truncated, ConnectionError)):
-            connection.request("GET", "/", host(proxy))
+            list(connection.body(head))
 
 
 def test_bytes_beyond_an_answer_reach_nobody(proxy, shared):

@@ -50,10 +50,13 @@ class Peer:
         if request.fields.get("Transfer-Encoding") == "chunked":
             while True:
                 size = int(self._line(), 16)
-                request.body += self.read_exactly(size)
-                self._line()
                 if size == 0:
                     break
+                request.body += self.read_exactly(size)
+                self._line()
+            # Trailers, up to an empty line.
+            while self._line():
+                pass
         else:
             request.body = self.read_exactly(int(request.fields.get("Content-Length", 0)))
         return request
