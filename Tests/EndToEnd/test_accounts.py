@@ -1,12 +1,11 @@
 """What one person may ask of the picker, the API and all sessions together, and who was met for the first time."""
 
-import json
 import re
-import time
 
 import pytest
 
 from harness.upstream import ScriptedUpstream
+from harness.waiting import eventually
 
 HASH = "aaaaaaaaaaaa"
 HOST = f"{HASH}.example.test"
@@ -31,10 +30,9 @@ def upstream():
 @pytest.fixture()
 def proxy(start_router, upstream):
     """Fresh for each test: nobody has spent anything, and nobody was met."""
-    routes = [{"hash": HASH, "email": ALICE, "target": f"http://127.0.0.1:{upstream.port}"}]
     router = start_router(
-        DEV_EMAIL=None, AUTH_SECRET=SECRET, ROUTER_DOMAIN="example.test", DEV_ROUTES=json.dumps(routes), WORKERS=2,
-        MAX_REQUESTS_PER_SECOND_PER_USER=RATE, MAX_STREAMS_PER_USER=3)
+        DEV_EMAIL=None, AUTH_SECRET=SECRET, ROUTER_DOMAIN="example.test", DEV_ROUTES=upstream.routes(HASH, email=ALICE),
+        WORKERS=2, MAX_REQUESTS_PER_SECOND_PER_USER=RATE, MAX_STREAMS_PER_USER=3)
     yield router
     router.stop()
 
@@ -46,14 +44,6 @@ def metric(router, name):
 
 def audit(router, message):
     return [line for line in router.lines() if line.get("logger") == "audit" and line.get("message") == message]
-
-
-def wait_for(condition):
-    end = time.monotonic() + 15
-    while not (found := condition()):
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.02)
-    return found
 
 
 @pytest.mark.parametrize("host, path", [
@@ -68,7 +58,7 @@ def test_whoever_asks_too_fast_is_told_to_wait_whatever_they_ask(proxy, host, pa
     refused = [answer for answer in answers if answer.status == 429]
     assert refused and refused[0].json()["code"] == "too_many_requests"
     assert refused[0].fields["Retry-After"] == "1"
-    assert wait_for(lambda: metric(proxy, 'opencode_router_refusals_total{reason="rate_limited"}') == len(refused))
+    assert eventually(lambda: metric(proxy, 'opencode_router_refusals_total{reason="rate_limited"}') == len(refused), 15)
 
 
 def test_one_budget_holds_across_hosts_connections_and_spellings(proxy):
@@ -89,7 +79,7 @@ def test_who_proves_nothing_is_bounded_by_its_address_and_so_are_the_lines_about
         assert connection.request("GET", "/", HOST, proof()).status == 200
     refused = statuses.count(401)
     assert statuses[:RATE] == [401] * RATE and refused + statuses.count(429) == 60 and 429 in statuses
-    wait_for(lambda: len(audit(proxy, "access denied")) == refused)
+    eventually(lambda: len(audit(proxy, "access denied")) == refused, 15)
 
 
 def stream_events(peer):
@@ -111,13 +101,13 @@ def test_streams_of_sessions_are_places_that_come_free_again(proxy, upstream):
             return connection.read_head()
 
         assert [stream().status for _ in range(3)] == [200] * 3
-        refused = wait_for(lambda: (answer := stream()).status == 429 and answer)
+        refused = eventually(lambda: (answer := stream()).status == 429 and answer, 15)
         assert refused.fields["Retry-After"] in ("1", "5")
-        wait_for(lambda: stream().status == 429
-                 and metric(proxy, 'opencode_router_refusals_total{reason="too_many_streams"}') >= 1)
+        eventually(lambda: stream().status == 429
+                   and metric(proxy, 'opencode_router_refusals_total{reason="too_many_streams"}') >= 1, 15)
         for connection in open_streams:
             connection.close()
-        wait_for(lambda: stream().status == 200)
+        eventually(lambda: stream().status == 200, 15)
     finally:
         upstream.script = before
         for connection in open_streams:
@@ -128,12 +118,12 @@ def test_an_identity_is_first_seen_once(proxy):
     for email in (ALICE, "ALICE@example.com", BOB, ALICE):
         for host in (HOST, "example.test"):
             proxy.request("GET", "/", host, proof(email))
-    lines = wait_for(lambda: len(found := audit(proxy, "identity first seen")) >= 2 and found)
+    lines = eventually(lambda: len(found := audit(proxy, "identity first seen")) >= 2 and found, 15)
     assert [line["email"] for line in lines] == [ALICE, BOB]
     assert all(line["request"] and line["peer"] == "127.0.0.1" for line in lines)
     # Whoever proves nothing is nobody.
     proxy.request("GET", "/", HOST, {**proof("eve@example.com"), "X-Gateway-Key": "wrong"})
-    wait_for(lambda: audit(proxy, "access denied"))
+    eventually(lambda: audit(proxy, "access denied"), 15)
     assert len(audit(proxy, "identity first seen")) == 2
 
 
@@ -150,7 +140,7 @@ def test_streams_of_the_api_and_of_sessions_are_counted_together(proxy, upstream
                 answer = connection.read_head()
                 is_too_fast = answer.status == 429 and b"too_many_requests" in b"".join(connection.body(answer))
                 return None if is_too_fast else answer
-            return wait_for(opened).status
+            return eventually(opened, 15).status
 
         session, api = (HOST, "/event"), ("example.test", "/api/sessions/stream")
         assert [stream(*session), stream(*api), stream(*session)] == [200] * 3
@@ -158,6 +148,6 @@ def test_streams_of_the_api_and_of_sessions_are_counted_together(proxy, upstream
         assert stream(*api, BOB) == 200
         for connection in connections:
             connection.close()
-        wait_for(lambda: stream(*api) == 200)
+        eventually(lambda: stream(*api) == 200, 15)
     finally:
         upstream.script = before

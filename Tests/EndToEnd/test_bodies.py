@@ -1,7 +1,6 @@
 """Bodies of every framing and size, both ways, through copies and pipes: the bytes that arrive are the bytes sent."""
 
 import hashlib
-import json
 import random
 import socket
 import struct
@@ -10,7 +9,6 @@ import time
 
 import pytest
 
-from harness.upstream import ScriptedUpstream
 
 HASH = "aaaaaaaaaaaa"
 KIB = 1 << 10
@@ -18,18 +16,8 @@ SIZES = [0, 1, 100, 16 * KIB - 1, 16 * KIB, 64 * KIB - 1, 64 * KIB, 64 * KIB + 1
 
 
 @pytest.fixture(scope="module")
-def shared():
-    server = ScriptedUpstream()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
 def proxy(start_router, shared):
-    return start_router(
-        DEV_ROUTES=json.dumps(
-            [{"hash": HASH, "email": "dev@example.com", "target": f"http://127.0.0.1:{shared.port}"}]),
-        WORKERS=1)
+    return start_router(DEV_ROUTES=shared.routes(HASH), WORKERS=1)
 
 
 def data(size):
@@ -230,9 +218,7 @@ def test_more_downloads_than_pipes_go_on_when_their_clients_read_again(start_rou
     """Without a pipe a large body is copied, and waits for its client just as well."""
     payload = data(6 << 20)
     shared.script = lambda peer: peer.serve(payload)
-    proxy = start_router(
-        DEV_ROUTES=json.dumps(
-            [{"hash": HASH, "email": "dev@example.com", "target": f"http://127.0.0.1:{shared.port}"}]), WORKERS=12)
+    proxy = start_router(DEV_ROUTES=shared.routes(HASH), WORKERS=12)
     clients = [proxy.connect() for _ in range(64)]
     for client in clients:
         client.send_request("GET", "/", f"{HASH}.{proxy.domain}")

@@ -24,16 +24,6 @@ def running(router, session):
     return identifier
 
 
-def wait_for_failure(router, identifier):
-    end = time.monotonic() + 15
-    while time.monotonic() < end:
-        found = router.session(identifier)
-        if found["state"] == "failed":
-            return found
-        time.sleep(0.05)
-    raise AssertionError(found)
-
-
 def test_a_killed_agent_ends_a_download_short_never_cleanly(router, running):
     host = router.host_of(running)
     with router.connect() as connection:
@@ -47,7 +37,7 @@ def test_a_killed_agent_ends_a_download_short_never_cleanly(router, running):
         with pytest.raises(Truncated):
             for _ in pieces:
                 pass
-    failed = wait_for_failure(router, running)
+    failed = router.wait_for_state(running, "failed", seconds=15)
     failure = failed["failure"]
     assert failure["code"] and failure["message"] and failure["hint"], failure
     assert "9" in failure["message"] or "kill" in failure["message"].lower(), failure
@@ -71,7 +61,7 @@ def test_a_killed_agent_ends_an_upload_with_a_clear_502_or_an_end(router, runnin
             assert answer.json()["code"]
         except Truncated:
             pass
-    wait_for_failure(router, running)
+    router.wait_for_state(running, "failed", seconds=15)
 
 
 def test_a_killed_agent_ends_an_event_stream(router, running):
@@ -85,13 +75,13 @@ def test_a_killed_agent_ends_an_event_stream(router, running):
             for _ in events:
                 pass
         assert time.monotonic() - start < 5
-    wait_for_failure(router, running)
+    router.wait_for_state(running, "failed", seconds=15)
 
 
 def test_a_failed_session_tells_its_cause_on_its_own_host_and_starts_again(router, running):
     host = router.host_of(running)
     os.kill(agent_of(router), signal.SIGKILL)
-    wait_for_failure(router, running)
+    router.wait_for_state(running, "failed", seconds=15)
     answer = router.request("GET", "/session", host, {"Accept": "application/json"})
     assert answer.status in (502, 503), answer
     assert answer.json()["code"]
@@ -104,7 +94,7 @@ def test_a_repository_that_does_not_exist_tells_git_s_reason(router, repositorie
     url = repositories.url("no-such-repository.git")
     answer = router.request("POST", "/api/sessions", body={"repoUrl": url, "branch": "main"})
     if answer.status == 201:
-        failure = wait_for_failure(router, answer.json()["hash"])["failure"]
+        failure = router.wait_for_state(answer.json()["hash"], "failed", seconds=15)["failure"]
         text = failure["message"] + (failure.get("log") or "")
         router.api("DELETE", f"/sessions/{answer.json()['hash']}")
     else:
@@ -118,7 +108,7 @@ def test_a_private_repository_tells_that_it_needs_a_login(router, repositories):
     url = repositories.url("private/story.git")
     answer = router.request("POST", "/api/sessions", body={"repoUrl": url, "branch": "main"})
     if answer.status == 201:
-        failure = wait_for_failure(router, answer.json()["hash"])["failure"]
+        failure = router.wait_for_state(answer.json()["hash"], "failed", seconds=15)["failure"]
         text = f"{failure['code']} {failure['message']} {failure['hint']} {failure.get('log') or ''}"
         router.api("DELETE", f"/sessions/{answer.json()['hash']}")
     else:

@@ -2,7 +2,6 @@
 
 import errno
 import hashlib
-import json
 import os
 import resource
 import socket
@@ -15,7 +14,6 @@ import pytest
 
 from harness.http1 import Connection
 from harness.router import ROOT, binary
-from harness.upstream import ScriptedUpstream
 
 HASH = "aaaaaaaaaaaa"
 HERE = Path(__file__).parent
@@ -31,20 +29,12 @@ def library(tmp_path_factory):
 
 
 @pytest.fixture
-def upstream():
-    server = ScriptedUpstream()
-    yield server
-    server.close()
-
-
-@pytest.fixture
 def start(start_router, upstream):
     """A router of one worker in front of the upstream; ended with the test, whose limits are nobody else's."""
     started = []
 
     def start(**settings):
-        routes = [{"hash": HASH, "email": "dev@example.com", "target": f"http://127.0.0.1:{upstream.port}"}]
-        started.append(start_router(**{"DEV_ROUTES": json.dumps(routes), "WORKERS": 1, **settings}))
+        started.append(start_router(**{"DEV_ROUTES": upstream.routes(HASH), "WORKERS": 1, **settings}))
         return started[-1]
 
     yield start

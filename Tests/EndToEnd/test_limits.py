@@ -1,6 +1,5 @@
 """Who is slow, greedy or gone costs little and holds up nobody else."""
 
-import json
 import os
 import select
 import socket
@@ -12,36 +11,21 @@ from pathlib import Path
 import pytest
 
 from harness.http1 import Connection, Truncated
-from harness.upstream import ScriptedUpstream
+from harness.waiting import eventually
 
 HASH = "aaaaaaaaaaaa"
 
 
 @pytest.fixture(scope="module")
-def shared():
-    server = ScriptedUpstream()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
 def proxy(start_router, shared):
-    routes = [{"hash": HASH, "email": "dev@example.com", "target": f"http://127.0.0.1:{shared.port}"}]
     return start_router(
-        DEV_ROUTES=json.dumps(routes), WORKERS=1, HEAD_TIMEOUT_SECONDS=1, IDLE_CONNECTION_SECONDS=2,
+        DEV_ROUTES=shared.routes(HASH), WORKERS=1, HEAD_TIMEOUT_SECONDS=1, IDLE_CONNECTION_SECONDS=2,
         MIN_BODY_BYTES_PER_SECOND=10_000, MIN_BODY_WINDOW_SECONDS=1)
 
 
 def metric(router, name):
     lines = router.operations("/metrics").text.splitlines()
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((name + " ", name + "{")))
-
-
-def wait_for(condition, seconds=15):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def host(proxy):
@@ -101,7 +85,7 @@ def test_an_upload_slower_than_the_floor_is_cut_off_and_so_is_its_session_s_conn
                 connection.send(b"x" * (rate // 10))
             except OSError:
                 pass
-    wait_for(lambda: metric(proxy, "opencode_router_slow_clients_total") > before)
+    eventually(lambda: metric(proxy, "opencode_router_slow_clients_total") > before, 15)
 
 
 def test_a_crowd_of_slow_peers_holds_up_nobody_and_is_gone_in_the_end(proxy, shared):
@@ -134,8 +118,8 @@ def test_a_crowd_of_slow_peers_holds_up_nobody_and_is_gone_in_the_end(proxy, sha
             time.sleep(0.05)
     for connection in crowd:
         connection.close()
-    wait_for(lambda: metric(proxy, "opencode_router_client_connections") <= 1)
-    wait_for(lambda: metric(proxy, "opencode_router_buffers_in_use") == 0)
+    eventually(lambda: metric(proxy, "opencode_router_client_connections") <= 1, 15)
+    eventually(lambda: metric(proxy, "opencode_router_buffers_in_use") == 0, 15)
 
 
 def test_an_upload_above_the_floor_may_take_its_time(proxy, shared):
@@ -193,7 +177,7 @@ def test_sockets_on_both_sides_notice_a_peer_that_vanished(proxy, shared):
     shared.script = lambda peer: (peer.read_head(), held.wait(15))
     with proxy.connect() as connection:
         connection.send_request("GET", "/", host(proxy))
-        wait_for(lambda: shared.requests)
+        eventually(lambda: shared.requests, 15)
         # The user timeout is not shown; `timer:(keepalive,…)` is.
         table = subprocess.run(["ss", "-tnopH"], capture_output=True, text=True, check=True).stdout.splitlines()
         client = connection.socket.getsockname()[1]
@@ -225,8 +209,7 @@ def test_memory_stays_flat_while_a_hundred_slow_readers_pull_a_gigabyte_each(sta
 
     shared.script = script
     proxy = start_router(
-        DEV_ROUTES=json.dumps([{"hash": HASH, "email": "dev@example.com", "target": f"http://127.0.0.1:{shared.port}"}]),
-        WORKERS=2, MIN_BODY_BYTES_PER_SECOND=0)
+        DEV_ROUTES=shared.routes(HASH), WORKERS=2, MIN_BODY_BYTES_PER_SECOND=0)
     before = resident(proxy)
     readers = []
     for _ in range(100):
@@ -244,8 +227,8 @@ def test_memory_stays_flat_while_a_hundred_slow_readers_pull_a_gigabyte_each(sta
     assert grown < 16 << 20, f"{grown >> 20} MiB more"
     for reader in readers:
         reader.close()
-    wait_for(lambda: metric(proxy, "opencode_router_buffers_in_use") == 0
-             and metric(proxy, "opencode_router_client_connections") == 0, 30)
+    eventually(lambda: metric(proxy, "opencode_router_buffers_in_use") == 0
+               and metric(proxy, "opencode_router_client_connections") == 0, 30)
     proxy.stop()
 
 
@@ -281,7 +264,7 @@ def test_small_requests_are_quick_beside_a_bulk_download(proxy, shared):
     with proxy.connect() as bulk, proxy.connect() as small:
         puller = threading.Thread(target=pull, args=(bulk,))
         puller.start()
-        wait_for(lambda: received[0] > 10 << 20)
+        eventually(lambda: received[0] > 10 << 20, 15)
         start, times = received[0], []
         for _ in range(300):
             began = time.monotonic()
@@ -298,7 +281,7 @@ def test_small_requests_are_quick_beside_a_bulk_download(proxy, shared):
 
 
 def test_a_loop_tells_how_late_it_was(proxy):
-    wait_for(lambda: metric(proxy, "opencode_router_loop_lag_seconds_count") > 0)
+    eventually(lambda: metric(proxy, "opencode_router_loop_lag_seconds_count") > 0, 15)
     assert metric(proxy, "opencode_router_loop_wakeups_total") > 0
 
 

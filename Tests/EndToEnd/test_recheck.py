@@ -2,12 +2,12 @@
 
 import json
 import threading
-import time
 
 import pytest
 
 from harness.http1 import Truncated
 from harness.upstream import ScriptedUpstream
+from harness.waiting import eventually
 
 HASH = "aaaaaaaaaaaa"
 HOST = f"{HASH}.example.test"
@@ -66,9 +66,9 @@ def start(start_router, upstream, service):
     started = []
 
     def start(fresh, stream=86400):
-        routes = [{"hash": HASH, "email": ALICE, "target": f"http://127.0.0.1:{upstream.port}"}]
         router = start_router(
-            DEV_EMAIL=None, AUTH_SECRET=SECRET, ROUTER_DOMAIN="example.test", DEV_ROUTES=json.dumps(routes), WORKERS=1,
+            DEV_EMAIL=None, AUTH_SECRET=SECRET, ROUTER_DOMAIN="example.test",
+            DEV_ROUTES=upstream.routes(HASH, email=ALICE), WORKERS=1,
             AUTH_RECHECK_URL=f"http://127.0.0.1:{service.server.port}/oauth2/auth", AUTH_RECHECK_SECONDS=fresh,
             AUTH_RECHECK_STREAM_SECONDS=stream)
         started.append(router)
@@ -85,14 +85,6 @@ def signed_in(cookie="_oauth2_proxy=one", email=ALICE, **more):
 
 def ask(router, host=HOST, path="/", **fields):
     return router.request("GET", path, host, signed_in(**fields))
-
-
-def wait_for(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.02)
-    return found
 
 
 def test_a_sign_in_that_holds_is_asked_about_once_and_with_nothing_but_its_own_cookies(start, service, upstream):
@@ -127,7 +119,7 @@ def test_whoever_is_not_signed_in_any_more_gets_nowhere(start, service, upstream
         assert refused.status == 401, refused
         assert ALICE not in refused.text
     assert upstream.requests == []
-    lines = wait_for(lambda: [line for line in router.lines() if line.get("why") == "sign_in_ended"])
+    lines = eventually(lambda: [line for line in router.lines() if line.get("why") == "sign_in_ended"], 20)
     assert lines[0]["message"] == "access denied" and lines[0]["email"] == ALICE
     assert "one" not in json.dumps(lines)
 
@@ -148,7 +140,7 @@ def test_who_was_never_confirmed_waits_while_nobody_can_be_asked(start, service,
     assert refused.fields["Retry-After"] == "2"
     assert ask(router).status == 503 and upstream.requests == []
     service.answer = holds()
-    wait_for(lambda: ask(router).status == 200)
+    eventually(lambda: ask(router).status == 200, 20)
 
 
 def test_who_was_confirmed_goes_on_while_nobody_can_be_asked(start, service):
@@ -156,11 +148,11 @@ def test_who_was_confirmed_goes_on_while_nobody_can_be_asked(start, service):
     assert ask(router).status == 200
     service.answer = None
     asked = len(service.questions)
-    wait_for(lambda: ask(router).status == 200 and len(service.questions) > asked)
+    eventually(lambda: ask(router).status == 200 and len(service.questions) > asked, 20)
     assert ask(router).status == 200
     # An answer is an answer, whatever was known before.
     service.answer = ENDED
-    wait_for(lambda: ask(router).status == 401)
+    eventually(lambda: ask(router).status == 401, 20)
 
 
 def test_many_requests_of_one_sign_in_are_one_question(start, service):
@@ -169,7 +161,7 @@ def test_many_requests_of_one_sign_in_are_one_question(start, service):
     connections = [router.connect() for _ in range(8)]
     for connection in connections:
         connection.send_request("GET", "/", HOST, signed_in())
-    wait_for(lambda: service.questions)
+    eventually(lambda: service.questions, 20)
     # Others, who are known, do not wait for the answer: nor does the worker.
     assert router.operations("/healthz").status == 200
     service.gate.set()
@@ -184,7 +176,7 @@ def test_a_client_that_leaves_while_its_sign_in_is_asked_about_harms_nobody(star
     service.gate.clear()
     with router.connect() as connection:
         connection.send_request("GET", "/", HOST, signed_in())
-        wait_for(lambda: service.questions)
+        eventually(lambda: service.questions, 20)
     service.gate.set()
     assert ask(router).status == 200
 
@@ -208,12 +200,12 @@ def test_a_stream_ends_when_the_sign_in_does(start, service, upstream):
             assert next(pieces)
             # As long as it holds it stays, however often that is asked.
             asked = len(service.questions)
-            wait_for(lambda: len(service.questions) >= asked + 2)
+            eventually(lambda: len(service.questions) >= asked + 2, 20)
             service.answer = ENDED
             with pytest.raises((Truncated, ConnectionError)):
                 for _ in pieces:
                     pass
-    wait_for(lambda: len([line for line in router.lines() if line.get("why") == "sign_in_ended"]) == 2)
+    eventually(lambda: len([line for line in router.lines() if line.get("why") == "sign_in_ended"]) == 2, 20)
 
 
 def test_a_websocket_is_closed_with_1008_when_the_sign_in_ends(start, service, upstream):
@@ -233,7 +225,7 @@ def test_a_websocket_is_closed_with_1008_when_the_sign_in_ends(start, service, u
         assert connection.read_head().status == 101
         received = connection.unread
         asked = len(service.questions)
-        wait_for(lambda: len(service.questions) >= asked + 2)
+        eventually(lambda: len(service.questions) >= asked + 2, 20)
         service.answer = ENDED
         while data := connection.socket.recv(4096):
             received += data
@@ -256,6 +248,6 @@ def test_a_stream_outlives_a_service_that_cannot_be_asked(start, service, upstre
         answer = connection.read_head()
         service.answer = None
         asked = len(service.questions)
-        wait_for(lambda: len(service.questions) >= asked + 2)
+        eventually(lambda: len(service.questions) >= asked + 2, 20)
         second.set()
         assert b"".join(connection.body(answer)) == b"data:\nlater\n"

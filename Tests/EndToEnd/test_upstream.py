@@ -1,38 +1,19 @@
 """The answer side: a session may answer anything, at any time, and hurts only its own user."""
 
-import json
 import socket
 import threading
 
 import pytest
 
 from harness.http1 import Connection, Truncated
-from harness.upstream import ScriptedUpstream
 
 HASH = "aaaaaaaaaaaa"
 OTHER = "bbbbbbbbbbbb"
 
 
-@pytest.fixture
-def upstream():
-    server = ScriptedUpstream()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def shared():
-    """The upstream behind both session hosts; each test puts its own script in."""
-    server = ScriptedUpstream()
-    yield server
-    server.close()
-
-
 @pytest.fixture(scope="module")
 def proxy(start_router, shared):
-    routes = [{"hash": hash, "email": "dev@example.com", "target": f"http://127.0.0.1:{shared.port}"}
-              for hash in (HASH, OTHER)]
-    return start_router(DEV_ROUTES=json.dumps(routes), WORKERS=1)
+    return start_router(DEV_ROUTES=shared.routes(HASH, OTHER), WORKERS=1)
 
 
 def host(proxy, hash=HASH):

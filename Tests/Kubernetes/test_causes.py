@@ -1,10 +1,9 @@
 """Starts that cannot succeed fail at once with a cause, and succeed when tried again after the cause has gone."""
 
-import time
-
 import pytest
 
 from fake_cluster import Refused
+from harness.waiting import eventually
 
 
 @pytest.fixture
@@ -94,28 +93,17 @@ CAUSES = {
 }
 
 
-def wait_for_failure(router, identifier):
-    end = time.monotonic() + 15
-    while (session := router.session(identifier))["state"] != "failed":
-        assert time.monotonic() < end, session
-        time.sleep(0.05)
-    return session["failure"]
-
-
 @pytest.mark.parametrize("code", CAUSES)
 def test_a_hopeless_start_says_why_and_can_be_tried_again(router, cluster_of_causes, repositories, code):
     cluster_of_causes.kubelet.behaviour = CAUSES[code]
     made = router.api(
         "POST", "/sessions", {"repoUrl": repositories.story, "branch": f"cause/{code.strip()}{len(code)}", "sourceBranch": "main"},
         status=201)
-    failure = wait_for_failure(router, made["hash"])
+    failure = router.wait_for_state(made["hash"], "failed", seconds=15)["failure"]
     assert failure["code"] == code.strip() and failure["message"] and failure["hint"], failure
     cluster_of_causes.kubelet.behaviour = None
     router.api("POST", f"/sessions/{made['hash']}/resume")
-    end = time.monotonic() + 30
-    while router.session(made["hash"])["state"] != "running":
-        assert time.monotonic() < end, router.session(made["hash"])
-        time.sleep(0.05)
+    eventually(lambda: router.session(made["hash"])["state"] == "running")
     assert router.request("DELETE", f"/api/sessions/{made['hash']}").status == 204
 
 
@@ -124,14 +112,11 @@ def test_a_refused_pod_is_a_failed_session_and_can_be_tried_again(router, cluste
     cluster_of_causes.admission = rule
     made = router.api(
         "POST", "/sessions", {"repoUrl": repositories.story, "branch": f"rule/{code}", "sourceBranch": "main"}, status=201)
-    failure = wait_for_failure(router, made["hash"])
+    failure = router.wait_for_state(made["hash"], "failed", seconds=15)["failure"]
     assert failure["code"] == code, failure
     cluster_of_causes.admission = None
     router.api("POST", f"/sessions/{made['hash']}/resume")
-    end = time.monotonic() + 30
-    while router.session(made["hash"])["state"] != "running":
-        assert time.monotonic() < end, router.session(made["hash"])
-        time.sleep(0.05)
+    eventually(lambda: router.session(made["hash"])["state"] == "running")
     assert router.request("DELETE", f"/api/sessions/{made['hash']}").status == 204
 
 

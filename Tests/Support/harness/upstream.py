@@ -1,5 +1,6 @@
 """A session that does what a test says, byte for byte."""
 
+import json
 import select
 import socket
 import threading
@@ -125,6 +126,11 @@ class ScriptedUpstream:
     def connections(self):
         """Connections accepted since the script was set."""
         return self._connections - self._base
+
+    def routes(self, *hashes, email="dev@example.com"):
+        """DEV_ROUTES by which these session hosts lead here."""
+        target = f"http://127.0.0.1:{self.port}"
+        return json.dumps([{"hash": hash, "email": email, "target": target} for hash in hashes])
 
     def _accept(self):
         while True:
