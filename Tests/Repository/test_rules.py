@@ -26,6 +26,12 @@ def imports(file):
     return [(match.group(1), match.group(0)) for match in pattern.finditer(file.read_text())]
 
 
+def test_one_call_of_pytest_can_collect_every_test():
+    """It tells modules apart by their names alone."""
+    names = sorted(file.name for file in (ROOT / "Tests").rglob("test_*.py"))
+    assert names == sorted(set(names))
+
+
 @pytest.mark.parametrize("target", BYTE_PATH)
 def test_the_byte_path_imports_no_foundation_and_no_logger(target):
     own = {folder.name for folder in SOURCES.iterdir()}

@@ -13,7 +13,8 @@ import threading
 import time
 import urllib.parse
 import uuid
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from harness.service import Service, ServiceHandler
 
 ZONE = "023e105f4ecef8ad9ca31a8372d0c353"
 ACCOUNT = "372e67954025e0ba6aaa6d586b9e0b59"
@@ -48,23 +49,14 @@ class Cloudflare:
         self.told = {}
         double = self
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 128
-
-            def handle_error(self, request, address):
-                pass
-
         class Handler(CloudflareHandler):
             cloudflare = double
 
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/client/v4"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self.server = Service(Handler)
+        self.url = f"{self.server.url}/client/v4"
 
     def close(self):
-        self.server.shutdown()
-        self.server.server_close()
+        self.server.close()
 
     # What people do in the dashboard
 
@@ -186,19 +178,9 @@ class Cloudflare:
             return answer
 
 
-class CloudflareHandler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class CloudflareHandler(ServiceHandler):
     disable_nagle_algorithm = True
     cloudflare = None
-
-    def log_message(self, *arguments):
-        pass
-
-    def handle_one_request(self):
-        try:
-            super().handle_one_request()
-        except OSError:
-            self.close_connection = True
 
     def answer(self):
         double = self.cloudflare

@@ -20,12 +20,12 @@ import urllib.parse
 import urllib.request
 import uuid
 from datetime import datetime, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import yaml
 
 import api_rules
+from harness.service import Service, ServiceHandler
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMESPACE = "opencode"
@@ -171,10 +171,7 @@ class Cluster:
     def start(self):
         cluster = self
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 128
-
+        class Server(Service):
             def get_request(self):
                 connection, address = super().get_request()
                 with cluster.lock:
@@ -182,21 +179,16 @@ class Cluster:
                     cluster.dials.append(time.monotonic())
                 return connection, address
 
-            def handle_error(self, request, address):
-                pass
-
         class Handler(APIHandler):
             pass
 
         Handler.cluster = cluster
-        self.server = Server(("127.0.0.1", self.port), Handler)
+        self.server = Server(Handler, port=self.port)
         self.port = self.server.server_port
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def stop_server(self):
         """The API server is gone: nobody listens, and every connection breaks."""
-        self.server.shutdown()
-        self.server.server_close()
+        self.server.close()
         self.break_connections()
 
     def refuse(self):
@@ -427,8 +419,7 @@ class Cluster:
             return True
 
 
-class APIHandler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class APIHandler(ServiceHandler):
     cluster = None
 
     def setup(self):
@@ -436,15 +427,6 @@ class APIHandler(BaseHTTPRequestHandler):
         with self.cluster.lock:
             self.cluster.connections.add(self.request)
         super().setup()
-
-    def log_message(self, *arguments):
-        pass
-
-    def handle_one_request(self):
-        try:
-            super().handle_one_request()
-        except OSError:
-            self.close_connection = True
 
     def do_GET(self):
         self.answer("get")

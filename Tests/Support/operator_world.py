@@ -4,13 +4,12 @@ import json
 import os
 import signal
 import subprocess
-import threading
 import uuid
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from fake_cloudflare import MARK, TOKEN, TUNNEL, ZONE, Cloudflare, wait
 from harness.http1 import Connection
 from harness.router import binary, clean_environment
+from harness.service import Service, ServiceHandler
 
 SERVICE = "http://traefik.test:80"
 TARGET = f"{TUNNEL}.cfargotunnel.com"
@@ -37,12 +36,7 @@ class Ports:
         self.status = 200
         ports = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *arguments):
-                pass
-
+        class Handler(ServiceHandler):
             def do_GET(self):
                 session = self.path.removeprefix("/api/sessions/").removesuffix("/ports")
                 allowed = self.headers.get("X-Admin-Secret") == ADMIN_SECRET
@@ -54,19 +48,11 @@ class Ports:
                 self.end_headers()
                 self.wfile.write(data)
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, request, address):
-                pass
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self.server = Service(Handler)
+        self.url = self.server.url
 
     def close(self):
-        self.server.shutdown()
-        self.server.server_close()
+        self.server.close()
 
 
 class World:

@@ -4,7 +4,8 @@ import base64
 import json
 import threading
 import urllib.parse
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from harness.service import Service, ServiceHandler
 
 
 class Agent:
@@ -28,19 +29,11 @@ class Agent:
 
         Handler.agent = agent
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, request, client_address):
-                pass
-
-        self.server = Server((address, port), Handler)
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self.server = Service(Handler, address, port)
 
     def close(self):
         self.closed.set()
-        self.server.shutdown()
-        self.server.server_close()
+        self.server.close()
 
     def open(self, title="New session - 2026"):
         with self.lock:
@@ -96,12 +89,8 @@ class AgentPods:
             agent.close()
 
 
-class AgentHandler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class AgentHandler(ServiceHandler):
     agent = None
-
-    def log_message(self, *arguments):
-        pass
 
     def send(self, status, value):
         body = b"" if status == 204 else json.dumps(value).encode()

@@ -4,13 +4,12 @@ import json
 import re
 import socket
 import subprocess
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from harness.http1 import EventStream
 from harness.router import binary, clean_environment
+from harness.service import Service, ServiceHandler
 from harness.waiting import eventually
 
 OWNER = "owner@example.test"
@@ -29,12 +28,7 @@ class GitHub:
         github = self
         self.asked = []
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *arguments):
-                pass
-
+        class Handler(ServiceHandler):
             def do_GET(self):
                 github.asked.append(self.path)
                 path, _, query = self.path.partition("?")
@@ -58,16 +52,15 @@ class GitHub:
                 self.end_headers()
                 self.wfile.write(body)
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/api/v3"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.server = Service(Handler)
+        self.url = f"{self.server.url}/api/v3"
 
 
 @pytest.fixture(scope="module")
 def github():
     github = GitHub()
     yield github
-    github.server.shutdown()
+    github.server.close()
 
 
 @pytest.fixture(scope="module")
