@@ -15,6 +15,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 sys.path.insert(0, str(Path(__file__).parent))
 
 from mock_router import CLONE_FAILURE, MockRouter, seed  # noqa: E402
+from screens import admin, conversation, delete, home, lost, previews, share  # noqa: E402
 
 # System fonts differ from machine to machine; the pictures use what Debian calls fonts-inter and fonts-jetbrains-mono.
 FONTS = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd">
@@ -22,11 +23,6 @@ FONTS = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 <alias binding="same"><family>ui-sans-serif</family><prefer><family>Inter</family></prefer></alias>
 <alias binding="same"><family>ui-monospace</family><prefer><family>JetBrains Mono</family></prefer></alias>
 </fontconfig>"""
-
-
-def home(mock: MockRouter, page: Page) -> None:
-    page.goto(mock.url)
-    expect(page.locator(".row").first).to_be_visible()
 
 
 def form(mock: MockRouter, page: Page) -> None:
@@ -39,36 +35,6 @@ def form(mock: MockRouter, page: Page) -> None:
 def menu(mock: MockRouter, page: Page) -> None:
     home(mock, page)
     page.locator(".row .icon-button").nth(1).click()
-
-
-def panel(mock: MockRouter, page: Page, item: int) -> None:
-    home(mock, page)
-    page.locator(".row", has_text="fix-login-loop").locator(".icon-button").click()
-    page.get_by_role("menuitem").nth(item).click()
-    expect(page.get_by_role("dialog")).to_be_visible()
-
-
-def conversation(mock: MockRouter, page: Page) -> None:
-    panel(mock, page, 3)
-    expect(page.get_by_role("article").last).to_be_focused()
-
-
-def previews(mock: MockRouter, page: Page) -> None:
-    panel(mock, page, 4)
-    expect(page.locator(".port")).to_have_count(2)
-
-
-def share(mock: MockRouter, page: Page) -> None:
-    previews(mock, page)
-    page.locator(".port .button").first.click()
-    page.locator(".port-choice input[value=public]:visible").check()
-
-
-def delete(mock: MockRouter, page: Page) -> None:
-    home(mock, page)
-    page.get_by_role("link", name="Retry failed webhooks").focus()
-    page.keyboard.press("Delete")
-    expect(page.get_by_role("dialog")).to_be_visible()
 
 
 def starting(mock: MockRouter, page: Page) -> None:
@@ -108,11 +74,6 @@ def settings(mock: MockRouter, page: Page) -> None:
     expect(page.locator(".variable-name").first).to_be_visible()
 
 
-def admin(mock: MockRouter, page: Page) -> None:
-    page.goto(f"{mock.url}/admin")
-    expect(page.locator("tbody tr").first).to_be_visible()
-
-
 def waking(mock: MockRouter, page: Page) -> None:
     mock.hold.clear()
     page.goto(mock.address(mock.add("https://github.com/acme/webshop", "asleep", "stopped")))
@@ -121,13 +82,6 @@ def waking(mock: MockRouter, page: Page) -> None:
 
 def could_not_wake(mock: MockRouter, page: Page) -> None:
     page.goto(mock.address(mock.add("https://github.com/acme/webshop", "asleep", "failed", failure=CLONE_FAILURE)))
-
-
-def lost(mock: MockRouter, page: Page) -> None:
-    home(mock, page)
-    mock.refuse_streams = True
-    mock.drop_streams()
-    expect(page.locator(".banner")).to_be_visible()
 
 
 def missing(mock: MockRouter, page: Page) -> None:

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from conftest import DESK, PHONE
 from mock_router import CLONE_FAILURE, PUBLIC, MockRouter, seed
-from test_actions import WEBHOOKS
+from screens import admin, conversation, delete, home, lost, share
 
 HERE = Path(__file__).parent
 APP = PUBLIC / "app"
@@ -24,11 +24,6 @@ def violations(page: Page) -> list[str]:
     # The tool is injected as a script of its own, which the page's policy would refuse.
     found = Axe().run(page, options=RULES).response["violations"]
     return [f"{one['id']}: {node['html']} {node['failureSummary']}" for one in found for node in one["nodes"]]
-
-
-def home(mock: MockRouter, page: Page) -> None:
-    page.goto(mock.url)
-    expect(page.locator(".row")).to_have_count(7)
 
 
 def suggestions(mock: MockRouter, page: Page) -> None:
@@ -48,20 +43,6 @@ def open_menu(mock: MockRouter, page: Page) -> None:
     home(mock, page)
     page.locator(".row .icon-button").first.click()
     expect(page.get_by_role("menu")).to_be_visible()
-
-
-def delete(mock: MockRouter, page: Page) -> None:
-    home(mock, page)
-    page.get_by_role("link", name=WEBHOOKS).focus()
-    page.keyboard.press("Delete")
-    expect(page.get_by_role("dialog")).to_be_visible()
-
-
-def lost(mock: MockRouter, page: Page) -> None:
-    home(mock, page)
-    mock.refuse_streams = True
-    mock.drop_streams()
-    expect(page.locator(".banner")).to_be_visible()
 
 
 def starting(mock: MockRouter, page: Page) -> None:
@@ -90,11 +71,6 @@ def settings(mock: MockRouter, page: Page) -> None:
     expect(page.locator(".variable-name")).to_be_visible()
 
 
-def admin(mock: MockRouter, page: Page) -> None:
-    page.goto(f"{mock.url}/admin")
-    expect(page.locator("tbody tr")).to_have_count(10)
-
-
 def waking(mock: MockRouter, page: Page) -> None:
     mock.hold.clear()
     hash_ = mock.add("https://github.com/acme/webshop", "axe", "creating")
@@ -108,26 +84,7 @@ def could_not_wake(mock: MockRouter, page: Page) -> None:
     expect(page.locator("h1:visible")).to_be_visible()
 
 
-def panel(mock: MockRouter, page: Page, item: int) -> None:
-    home(mock, page)
-    page.locator(".row", has_text="fix-login-loop").locator(".icon-button").click()
-    page.get_by_role("menuitem").nth(item).click()
-    expect(page.get_by_role("dialog")).to_be_visible()
-
-
-def conversation(mock: MockRouter, page: Page) -> None:
-    panel(mock, page, 3)
-    expect(page.get_by_role("article").last).to_be_focused()
-
-
-def previews(mock: MockRouter, page: Page) -> None:
-    panel(mock, page, 4)
-    page.locator(".port .button").first.click()
-    page.locator(".port-choice:visible input[value=public]").check()
-    expect(page.locator(".port-warning:visible")).to_be_visible()
-
-
-SCREENS = [home, suggestions, problem, open_menu, conversation, previews, delete, lost, starting, failed, missing, settings, admin,
+SCREENS = [home, suggestions, problem, open_menu, conversation, share, delete, lost, starting, failed, missing, settings, admin,
            waking, could_not_wake]
 
 
