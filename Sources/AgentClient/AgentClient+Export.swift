@@ -90,11 +90,7 @@ extension AgentClient: ExportableAgent {
 
     /// It goes into a query as it is.
     private func checked(cursor: String) throws(AgentFailure) -> String {
-        let isPlain = cursor.utf8.allSatisfy { byte in
-            (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
-                || "-._~".utf8.contains(byte)
-        }
-        guard isPlain, (1...4096).contains(cursor.utf8.count) else { throw AgentFailure("a cursor that is none") }
+        guard isWord(cursor, of: 1...4096, and: "-._~") else { throw AgentFailure("a cursor that is none") }
         return cursor
     }
 

@@ -78,11 +78,16 @@ extension AgentClient: PromptableAgent {
 
     /// The id goes into paths and links, so what an agent calls an id is not believed blindly.
     func checked(_ id: String) throws(AgentFailure) -> String {
-        let isPlain = id.utf8.allSatisfy {
-            (0x30...0x39).contains($0) || (0x41...0x5a).contains($0) || (0x61...0x7a).contains($0)
-                || $0 == UInt8(ascii: "_")
-        }
-        guard isPlain, (1...64).contains(id.utf8.count) else { throw AgentFailure("an id that is none") }
+        guard isWord(id, of: 1...64, and: "_") else { throw AgentFailure("an id that is none") }
         return id
+    }
+
+    /// Whether it is so many of ASCII's letters and digits and of the other characters given.
+    func isWord(_ text: String, of lengths: ClosedRange<Int>, and others: String) -> Bool {
+        lengths.contains(text.utf8.count)
+            && text.utf8.allSatisfy { byte in
+                (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
+                    || others.utf8.contains(byte)
+            }
     }
 }
