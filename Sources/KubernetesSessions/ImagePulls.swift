@@ -44,13 +44,14 @@ package actor ImagePulls {
         let name = ObjectNames.pull(Random.hex(bytes: 6))
         let document = SessionDocuments.pull(
             name, image: image, password: Random.hex(bytes: 16), seconds: Int(limit.components.seconds) + 30, settings)
+        // In tasks of their own, making and removing: who asked may have gone, and this one been cancelled.
         let pod: Pod
-        do throws(KubernetesError) { pod = try await client.create(document, as: Pod.self) } catch {
-            throw Self.failure(error)
+        switch await Task.detached(operation: { await self.make(document) }).value {
+        case .success(let made): pod = made
+        case .failure(let error): throw Self.failure(error)
         }
         logger.info("image is pulled", metadata: ["image": "\(image)", "pod": "\(name)"])
         let failure = await wait(for: pod, name, image)
-        // In a task of its own: who asked may have gone, and this one been cancelled.
         await Task.detached { await self.remove(name, uid: pod.metadata.uid) }.value
         if let failure { throw failure }
     }
@@ -86,6 +87,12 @@ package actor ImagePulls {
             code: "pull_timeout",
             message: "The image \(image) was not ready after \(limit.components.seconds) seconds (stage: \(stage)).",
             hint: "Ask again: what was pulled so far is kept by the node. If it stays so, look at the pull's events.")
+    }
+
+    private func make(_ document: JSONValue) async -> Result<Pod, KubernetesError> {
+        do throws(KubernetesError) { return .success(try await client.create(document, as: Pod.self)) } catch {
+            return .failure(error)
+        }
     }
 
     private func remove(_ name: String, uid: String?) async {

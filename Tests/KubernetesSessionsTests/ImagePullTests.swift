@@ -1,3 +1,4 @@
+import Glibc
 import HTTPClient
 import KubernetesAPI
 import Logging
@@ -12,15 +13,24 @@ struct ImagePullTests {
     /// An API server whose one pod has a status by script; the lines of what it was asked.
     private final class Pods: Sendable {
         private let seen: Lines
+        /// While it is true, a pod that was asked for is not answered yet.
+        private let making: Flag
         let server: ScriptedServer
 
         private final class Lines: Sendable {
             let all = Mutex<[String]>([])
         }
 
-        init(status: String, phase: Int = 200) {
+        private final class Flag: Sendable {
+            let isSet: Mutex<Bool>
+            init(_ isSet: Bool) { self.isSet = Mutex(isSet) }
+        }
+
+        init(status: String, phase: Int = 200, isSlow: Bool = false) {
             let seen = Lines()
             self.seen = seen
+            let making = Flag(isSlow)
+            self.making = making
             server = ScriptedServer { connection in
                 while let head = connection.readHead() {
                     let length = head.split(separator: "\r\n").first { $0.hasPrefix("Content-Length: ") }
@@ -28,12 +38,15 @@ struct ImagePullTests {
                     let line = head.split(separator: "\r\n")[0]
                     let verb = line.prefix { $0 != " " }
                     seen.all.withLock { $0.append("\(verb) \(String(decoding: body, as: UTF8.self))") }
+                    while line.hasPrefix("POST"), making.isSet.withLock({ $0 }) { usleep(1000) }
                     let pod = #"{"metadata":{"name":"p","uid":"u1"},"status":\#(status)}"#
                     let code = line.hasPrefix("GET") ? phase : 200
                     connection.send("HTTP/1.1 \(code) X\r\nContent-Length: \(pod.utf8.count)\r\n\r\n\(pod)")
                 }
             }
         }
+
+        func finishMaking() { making.isSet.withLock { $0 = false } }
 
         var requests: [String] { seen.all.withLock { $0 } }
 
@@ -88,6 +101,19 @@ struct ImagePullTests {
         let asking = Task { await Self.code(pulls) }
         while pods.requests.count < 3 { try await Task.sleep(for: .milliseconds(5)) }
         asking.cancel()
+        #expect(await asking.value == "pull_cancelled")
+        #expect(pods.isTidy, "\(pods.requests)")
+    }
+
+    @Test("Somebody who goes away while the pod is being made leaves none behind, either")
+    func earlyCancellation() async throws {
+        let pods = Pods(status: #"{"phase":"Pending"}"#, isSlow: true)
+        defer { pods.server.stop() }
+        let pulls = try await pods.pulls(limit: .seconds(200))
+        let asking = Task { await Self.code(pulls) }
+        while pods.requests.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+        asking.cancel()
+        pods.finishMaking()
         #expect(await asking.value == "pull_cancelled")
         #expect(pods.isTidy, "\(pods.requests)")
     }
