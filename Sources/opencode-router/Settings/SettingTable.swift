@@ -280,7 +280,7 @@ enum SettingTable {
             "Everybody is this user. Needs DEVELOPMENT and a loopback BIND_ADDRESS."),
         .init(
             "DEV_POD_PROXY_TARGET", .url, .development,
-            "All session hosts of DEV_EMAIL go to this URL. Needs DEVELOPMENT."),
+            "All session hosts go to this URL, as running sessions of whoever asks. Needs DEVELOPMENT."),
         .init(
             "DEV_ROUTES", .json, .development,
             #"Fixed session hosts: [{"hash": "…", "email": "…", "target": "http://127.0.0.1:4096"}]. Needs DEVELOPMENT."#

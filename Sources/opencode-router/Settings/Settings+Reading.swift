@@ -34,7 +34,7 @@ extension Settings {
         files = .init(&reader, machine: machine)
         operations = .init(&reader, development: development, machine: machine)
         limits = .init(&reader)
-        developmentRoutes = .init(&reader, development: development, email: identity.developmentEmail)
+        developmentRoutes = .init(&reader, development: development)
         _ = reader.text("DEV_VITE_URL")
         effective = SettingTable.all.compactMap { [effective = reader.effective] in effective[$0.name] }
         if !reader.problems.isEmpty { throw InvalidSettings(problems: reader.problems) }
@@ -337,7 +337,7 @@ extension Settings.LimitSettings {
 }
 
 extension Settings.DevelopmentRoutes {
-    init(_ reader: inout SettingReader, development: Bool, email: String?) {
+    init(_ reader: inout SettingReader, development: Bool) {
         if let target = reader.text("DEV_POD_PROXY_TARGET") {
             everything = SessionEndpoint(target: target, incarnation: "DEV_POD_PROXY_TARGET")
             if everything == nil {
@@ -345,9 +345,6 @@ extension Settings.DevelopmentRoutes {
             }
             if !development {
                 reader.refuse("DEV_POD_PROXY_TARGET", value: target, because: "only with DEVELOPMENT=true")
-            } else if email == nil {
-                reader.refuse(
-                    "DEV_POD_PROXY_TARGET", value: target, because: "only with DEV_EMAIL, whose sessions it serves")
             }
         }
         guard let text = reader.text("DEV_ROUTES") else { return }
