@@ -11,6 +11,22 @@ from harness.repositories import GuardedRepositories, Repositories  # noqa: E402
 from harness.router import Router, binary  # noqa: E402
 
 
+# Routers that run or ran, in the order of their start.
+STARTED = []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    """A failure shows what the routers that run wrote last: what a crowded machine did once may not come again."""
+    report = yield
+    if report.failed:
+        running = [router for router in STARTED if router.process.poll() is None]
+        for router in sorted(running, key=lambda router: router.log_path.stat().st_mtime)[-2:]:
+            last = router.log_path.read_text(errors="replace").splitlines()[-40:]
+            report.sections.append((f"the last lines of the router on port {router.port}", "\n".join(last)))
+    return report
+
+
 @pytest.fixture(scope="session")
 def repositories(tmp_path_factory):
     """A git server with one repository, `story`."""
@@ -37,6 +53,7 @@ def start_router(tmp_path_factory):
     def start(**settings):
         router = Router(tmp_path_factory.mktemp("router"), **settings)
         started.append(router)
+        STARTED.append(router)
         return router
 
     yield start
