@@ -128,3 +128,16 @@ let package = Package(
             swiftSettings: swiftSettings),
     ]
 )
+
+// A sanitizer's build is made of the tests it is asked for, by their targets' names, and of what they need.
+if let wanted = Context.environment["ONLY_TESTS_OF"] {
+    var needed: Set<String> = []
+    var next = wanted.split(separator: ",").map { "\($0)Tests" }
+    while let name = next.popLast() {
+        guard needed.insert(name).inserted else { continue }
+        let target = package.targets.first { $0.name == name }
+        for case .byNameItem(let dependency, _) in target?.dependencies ?? [] { next.append(dependency) }
+    }
+    package.products = []
+    package.targets.removeAll { !needed.contains($0.name) }
+}

@@ -7,6 +7,7 @@ one run tells everything; the exit code is 1 if anything failed.
 
 import os
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -19,47 +20,63 @@ BACKTRACE = {"SWIFT_BACKTRACE": "enable=yes,threads=crashed,limit=30,images=none
 # Tests with deadlines of their own starve when hundreds run at once on two cores.
 WIDTH = {"SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH": "8"}
 PYTEST = [sys.executable, "-m", "pytest", "-q", "--durations=15"]
+# For tests that wait more than they compute: two files at a time.
+TWO_FILES = PYTEST + ["-n", "2", "--dist", "loadfile"]
 RELEASE = ["swift", "build", "-c", "release", "--static-swift-stdlib"]
 # Parts in which threads or raw memory meet.
-SANITIZED = "LinuxIO|Telemetry|Observability|HTTPWire|DataPlane|TLS|HTTPClient|Assets"
+SANITIZED = "LinuxIO,Telemetry,Observability,HTTPWire,DataPlane,TLS,HTTPClient,Assets"
 
 
 class Stage:
     """One command, and how to count what it says."""
 
-    def __init__(self, name, command, pattern=None, environment=None, limit=1500):
+    def __init__(self, name, command, pattern=None, environment=None, limit=1500, beside=False):
         self.name = name
         self.command = command
         # Groups `passed` and `failed`; without a pattern the stage itself is one test.
         self.pattern = pattern
         self.environment = environment or {}
+        # Seconds that it is waited for.
         self.limit = limit
+        # It has what the stages after it leave of the processors, and is waited for at the end.
+        self.beside = beside
 
-    def run(self):
-        """Returns how many tests passed and failed."""
-        print(f"\n=== {self.name}: {' '.join(self.command)}", flush=True)
-        start = time.monotonic()
-        try:
-            done = subprocess.run(
-                self.command, cwd=ROOT, env={**os.environ, **self.environment}, timeout=self.limit,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
-            output, code = done.stdout, done.returncode
-        except subprocess.TimeoutExpired as expired:
-            output = (expired.stdout or b"").decode(errors="replace") + f"\nstopped after {self.limit} s"
-            code = -1
-        except FileNotFoundError as missing:
-            output, code = str(missing), -1
-        passed, failed = self.count(output, code)
+    def start(self):
+        print(f"\n=== {self.name}: {' '.join(self.command)}{' (beside the next)' if self.beside else ''}", flush=True)
         LOGS.mkdir(parents=True, exist_ok=True)
-        (LOGS / f"{self.name}.log").write_text(output)
+        self.log = LOGS / f"{self.name}.log"
+        self.started = time.monotonic()
+        with open(self.log, "wb") as log:
+            try:
+                self.process = subprocess.Popen(
+                    self.command, cwd=ROOT, env={**os.environ, **self.environment}, stdin=subprocess.DEVNULL,
+                    stdout=log, stderr=subprocess.STDOUT, preexec_fn=yield_to_others if self.beside else None)
+            except FileNotFoundError as missing:
+                log.write(str(missing).encode())
+                self.process = None
+
+    def finish(self):
+        """Returns how many tests passed and failed."""
+        worked, code = processor_seconds(), -1
+        if self.process:
+            try:
+                code = self.process.wait(self.limit)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                with open(self.log, "a") as log:
+                    log.write(f"\nstopped after {self.limit} s")
+        output = self.log.read_text(errors="replace")
+        passed, failed = self.count(output, code)
         lines = output.rstrip().splitlines()
         if failed:
             # What failed, then what came last; the whole is in the stage's log.
             telling = re.compile(r"✘|error:|Fatal|crashed|ERROR:|WARNING: ThreadSanitizer|FAILED| at /.*:[0-9]+:[0-9]+$")
             print("\n".join([line[:500] for line in lines if telling.search(line)][:200]))
-            print(f"--- the end of {LOGS.relative_to(ROOT) / self.name}.log")
+            print(f"--- the end of {self.log.relative_to(ROOT)}")
         print("\n".join(line[:500] for line in lines[-150 if failed else -3:]))
-        print(f"=== {self.name}: {passed} passed, {failed} failed in {time.monotonic() - start:.0f} s", flush=True)
+        print(f"=== {self.name}: {passed} passed, {failed} failed in {time.monotonic() - self.started:.0f} s"
+              f" ({processor_seconds() - worked:.0f} s of processor time)", flush=True)
         return passed, failed
 
     def count(self, output, code):
@@ -67,6 +84,17 @@ class Stage:
         if code != 0:
             return passed, max(failed, 1)
         return (passed, failed) if self.pattern else (1, 0)
+
+
+def yield_to_others():
+    """Has this process run when nobody else wants to: who waits for an event is not kept waiting by it."""
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
+def processor_seconds():
+    """What all commands that ended so far took of the processors: what a stage costs however busy the machine is."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def swift_testing(output):
@@ -86,8 +114,8 @@ def pytest(output):
 def sanitizer(kind, options):
     return Stage(
         kind,
-        ["swift", "test", "--sanitize", kind, "--scratch-path", f".build-{kind}", "--filter", f"^({SANITIZED})Tests"],
-        swift_testing, {"SWIFT_BACKTRACE": "enable=no", **WIDTH, **options}, limit=1800)
+        ["swift", "test", "--sanitize", kind, "--scratch-path", f".build-{kind}"],
+        swift_testing, {"SWIFT_BACKTRACE": "enable=no", "ONLY_TESTS_OF": SANITIZED, **WIDTH, **options}, limit=1800)
 
 
 STAGES = [
@@ -104,17 +132,17 @@ STAGES = [
     # The image's final stage around that binary, on a Debian made here.
     Stage("image", PYTEST + ["Tests/Image"], pytest, limit=900),
     Stage("deployment", PYTEST + ["Tests/Deployment", "Tests/Documentation"], pytest),
-    # They wait more than they compute: two files at a time.
-    Stage("end-to-end", PYTEST + ["-n", "2", "--dist", "loadfile", "Tests/EndToEnd"], pytest, limit=1800),
+    # Twelve minutes of processor time, while the stages of the next lines wait more than they compute.
+    Stage("fuzz", ["Tests/Fuzz/run.sh", "60"], beside=True),
+    Stage("end-to-end", TWO_FILES + ["Tests/EndToEnd"], pytest, limit=1800),
     # Half an hour of this is `make soak`.
     Stage("soak", [sys.executable, "Tests/Soak/soak.py", "--seconds", "40"], limit=300),
     # Sessions as pods, against a double of the API server that runs them.
-    Stage("kubernetes", PYTEST + ["Tests/Kubernetes"], pytest, limit=1200),
+    Stage("kubernetes", TWO_FILES + ["Tests/Kubernetes"], pytest, limit=1200),
     # The Cloudflare operator, against doubles of both APIs.
-    Stage("operator", PYTEST + ["Tests/Operator"], pytest, limit=900),
-    Stage("browser", PYTEST + ["Tests/Browser"], pytest),
+    Stage("operator", TWO_FILES + ["Tests/Operator"], pytest, limit=900),
+    Stage("browser", TWO_FILES + ["Tests/Browser"], pytest),
     Stage("differential", PYTEST + ["Tests/Differential"], pytest),
-    Stage("fuzz", ["Tests/Fuzz/run.sh", "60"]),
     sanitizer("thread", {
         "TSAN_OPTIONS": f"halt_on_error=0 suppressions={ROOT}/Tests/Support/thread-sanitizer.suppressions"}),
     # LeakSanitizer blames XCTest itself.
@@ -127,7 +155,12 @@ def main(names):
     if unknown:
         sys.exit(f"no such stage: {', '.join(sorted(unknown))}; there are {', '.join(s.name for s in STAGES)}")
     chosen = [stage for stage in STAGES if not names or stage.name in names]
-    results = [(stage.name, *stage.run()) for stage in chosen]
+    results = []
+    for stage in chosen:
+        stage.start()
+        if not stage.beside:
+            results.append((stage.name, *stage.finish()))
+    results += [(stage.name, *stage.finish()) for stage in chosen if stage.beside]
     print()
     for name, passed, failed in results:
         print(f"  {name:12} {passed:5} passed {failed:4} failed")
