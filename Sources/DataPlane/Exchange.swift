@@ -364,6 +364,8 @@ final class Exchange {
                 rest = UnsafeRawBufferPointer(rebasing: rest[count...])
                 floor.moved(count)
             case .wouldBlock, .endOfStream:
+                // `bytes` are those of a file, of the API, or of a buffer that is not empty as long as they are in it.
+                releaseEmptyBuffers(of: connection)
                 connection.stream.interest = .writeOrHangUp
                 if await connection.waiter.wait(until: floor.deadline) == .deadline, !floor.isMet(worker) {
                     return false

@@ -1,13 +1,11 @@
 """What RFC 9110 and 9112 ask of a gateway, clause by clause, where no other file has it."""
 
-import json
 import re
 import time
 
 import pytest
 
 from harness.http1 import Truncated
-from harness.upstream import ScriptedUpstream
 
 HASH = "aaaaaaaaaaaa"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -16,33 +14,23 @@ KEY = ["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13
 
 
 @pytest.fixture(scope="module")
-def upstream():
-    server = ScriptedUpstream()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def proxy(start_router, upstream):
-    routes = [{"hash": HASH, "email": "dev@example.com", "target": f"http://127.0.0.1:{upstream.port}"}]
-    router = start_router(DEV_ROUTES=json.dumps(routes), ROUTER_DOMAIN="example.test", WORKERS=1)
-    yield router
-    router.stop()
+def proxy(start_router, shared):
+    return start_router(DEV_ROUTES=shared.routes(HASH), ROUTER_DOMAIN="example.test", WORKERS=1)
 
 
 def message(line, host, *fields):
     return "\r\n".join([line, f"Host: {host}", *fields, "", ""]).encode("latin-1")
 
 
-def ask(proxy, upstream, line, *fields, host=f"{HASH}.example.test", body=b"", answer=OK):
+def ask(proxy, shared, line, *fields, host=f"{HASH}.example.test", body=b"", answer=OK):
     """Sends one request; returns the session's view of it (nothing if it got none) and everything the client got."""
-    upstream.requests.clear()
+    shared.requests.clear()
 
     def script(peer):
         while peer.read_request() is not None:
             peer.send(answer)
 
-    upstream.script = script
+    shared.script = script
     with proxy.connect() as connection:
         connection.send(message(line, host, "Connection: close", f"Origin: http://{host}", *fields) + body)
         received = b""
@@ -51,7 +39,7 @@ def ask(proxy, upstream, line, *fields, host=f"{HASH}.example.test", body=b"", a
                 received += piece
         except ConnectionResetError:
             pass
-    return (upstream.requests[0] if upstream.requests else None), received
+    return (shared.requests[0] if shared.requests else None), received
 
 
 def status(received):
@@ -64,16 +52,16 @@ def values(received, name):
 
 
 @pytest.mark.parametrize("answer", [OK, b"HTTP/1.0 404 Not Found\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 304 Not Modified\r\n\r\n"])
-def test_an_answer_without_a_date_gets_the_time_it_came(proxy, upstream, answer):
+def test_an_answer_without_a_date_gets_the_time_it_came(proxy, shared, answer):
     """RFC 9110, 6.6.1."""
-    [date] = values(ask(proxy, upstream, "GET / HTTP/1.1", answer=answer)[1], "Date")
+    [date] = values(ask(proxy, shared, "GET / HTTP/1.1", answer=answer)[1], "Date")
     assert DATE.fullmatch(date)
 
 
-def test_an_answer_s_own_date_stays_and_an_interim_answer_gets_none(proxy, upstream):
+def test_an_answer_s_own_date_stays_and_an_interim_answer_gets_none(proxy, shared):
     dated = b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 0\r\n\r\n"
     answer = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + dated
-    received = ask(proxy, upstream, "GET / HTTP/1.1", answer=answer)[1]
+    received = ask(proxy, shared, "GET / HTTP/1.1", answer=answer)[1]
     interim, _, final = received.partition(b"\r\n\r\n")
     assert interim.startswith(b"HTTP/1.1 103 ") and not values(interim, "Date")
     assert values(final, "Date") == ["Sun, 06 Nov 1994 08:49:37 GMT"]
@@ -83,9 +71,9 @@ def test_an_answer_s_own_date_stays_and_an_interim_answer_gets_none(proxy, upstr
     ("1.1", [], ["1.1 opencode-router"]), ("1.0", [], ["1.0 opencode-router"]),
     ("1.0", ["Via: 1.0 fred, 1.1 edge"], ["1.0 fred, 1.1 edge", "1.0 opencode-router"]),
 ])
-def test_via_tells_the_version_that_was_received(proxy, upstream, version, sent, seen):
+def test_via_tells_the_version_that_was_received(proxy, shared, version, sent, seen):
     """RFC 9110, 7.6.3."""
-    assert ask(proxy, upstream, f"GET / HTTP/{version}", *sent)[0].fields.all("Via") == seen
+    assert ask(proxy, shared, f"GET / HTTP/{version}", *sent)[0].fields.all("Via") == seen
 
 
 @pytest.mark.parametrize("value,expected", [
@@ -93,10 +81,10 @@ def test_via_tells_the_version_that_was_received(proxy, upstream, version, sent,
     ("chunked, chunked", 400), ("chunked, identity", 400), ("xchunked", 400), ("chunked;q=1", 400), ("", 400),
     (", chunked", 400), ("gzip;x=y, chunked", 400), ("chunked, gzip, chunked", 400),
 ])
-def test_a_body_whose_end_nobody_knows_is_400_and_one_in_an_unknown_coding_501(proxy, upstream, value, expected):
+def test_a_body_whose_end_nobody_knows_is_400_and_one_in_an_unknown_coding_501(proxy, shared, value, expected):
     """RFC 9112, 6.1 and 6.3."""
     arrived, received = ask(
-        proxy, upstream, "POST / HTTP/1.1", f"Transfer-Encoding: {value}", body=b"0\r\n\r\n")
+        proxy, shared, "POST / HTTP/1.1", f"Transfer-Encoding: {value}", body=b"0\r\n\r\n")
     assert arrived is None and status(received) == expected
     assert values(received, "Connection") == ["close"]
 
@@ -105,9 +93,9 @@ def test_a_body_whose_end_nobody_knows_is_400_and_one_in_an_unknown_coding_501(p
     ("HEAD / HTTP/1.1", ["Bad Name: x"]), ("HEAD / HTTP/1.1", ["Transfer-Encoding: gzip"]),
     ("HEAD /api/nothing HTTP/1.1", []), ("HEAD /x.js HTTP/1.1", []),
 ])
-def test_no_answer_to_head_has_a_body(proxy, upstream, line, fields):
+def test_no_answer_to_head_has_a_body(proxy, shared, line, fields):
     """RFC 9110, 9.3.2: refusals included."""
-    received = ask(proxy, upstream, line, *fields, host="example.test")[1]
+    received = ask(proxy, shared, line, *fields, host="example.test")[1]
     assert status(received) >= 400 and int(values(received, "Content-Length")[0]) > 0
     assert received.endswith(b"\r\n\r\n") and received.count(b"\r\n\r\n") == 1
 
@@ -120,20 +108,20 @@ def test_a_refusal_behind_an_answer_to_head_has_its_body(proxy):
         assert refusal.status == 400 and len(refusal.body) > 10
 
 
-def test_a_426_says_to_what_and_which_versions_the_session_knows(proxy, upstream):
+def test_a_426_says_to_what_and_which_versions_the_session_knows(proxy, shared):
     """RFC 9110, 15.5.22, and RFC 6455, 4.4."""
     answer = b"HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 13\r\nContent-Length: 0\r\n\r\n"
     upgrade = ["Connection: Upgrade", "Upgrade: websocket", KEY[0], "Sec-WebSocket-Version: 8"]
-    arrived, received = ask(proxy, upstream, "GET /pty HTTP/1.1", *upgrade, answer=answer)
+    arrived, received = ask(proxy, shared, "GET /pty HTTP/1.1", *upgrade, answer=answer)
     assert arrived.fields["Sec-WebSocket-Version"] == "8"
     assert status(received) == 426 and values(received, "Sec-WebSocket-Version") == ["13"]
     assert values(received, "Upgrade") == ["websocket"] and "Upgrade" in values(received, "Connection")
 
 
-def test_http_1_0_is_not_heard_on_upgrades(proxy, upstream):
+def test_http_1_0_is_not_heard_on_upgrades(proxy, shared):
     """RFC 9110, 7.8."""
     arrived, received = ask(
-        proxy, upstream, "GET /pty HTTP/1.0", "Connection: Upgrade", "Upgrade: websocket", *KEY)
+        proxy, shared, "GET /pty HTTP/1.0", "Connection: Upgrade", "Upgrade: websocket", *KEY)
     assert status(received) == 200
     assert not {"Upgrade", "Sec-WebSocket-Key", "Connection"} & {name for name, _ in arrived.fields.lines}
 
@@ -142,14 +130,14 @@ def test_http_1_0_is_not_heard_on_upgrades(proxy, upstream):
     ("OPTIONS", "5", "4"), ("OPTIONS", "1", "0"), ("OPTIONS", "010", "9"), ("OPTIONS", "9" * 40, "999"),
     ("OPTIONS", "-1", None), ("GET", "0", "0"), ("GET", "5", "5"),
 ])
-def test_max_forwards_counts_down_for_options(proxy, upstream, method, sent, seen):
+def test_max_forwards_counts_down_for_options(proxy, shared, method, sent, seen):
     """RFC 9110, 7.6.2."""
-    arrived, received = ask(proxy, upstream, f"{method} /x HTTP/1.1", f"Max-Forwards: {sent}")
+    arrived, received = ask(proxy, shared, f"{method} /x HTTP/1.1", f"Max-Forwards: {sent}")
     assert status(received) == 200 and arrived.fields.get("Max-Forwards") == seen
 
 
-def test_an_options_that_may_go_no_further_is_answered_here(proxy, upstream):
-    arrived, received = ask(proxy, upstream, "OPTIONS /x HTTP/1.1", "Max-Forwards: 0")
+def test_an_options_that_may_go_no_further_is_answered_here(proxy, shared):
+    arrived, received = ask(proxy, shared, "OPTIONS /x HTTP/1.1", "Max-Forwards: 0")
     assert arrived is None and status(received) == 204
     assert "OPTIONS" in values(received, "Allow")[0] and not values(received, "Content-Length")
 
@@ -163,10 +151,10 @@ def test_every_401_says_what_it_asks_for(start_router):
     router.stop()
 
 
-def test_fields_that_connection_names_end_here(proxy, upstream):
+def test_fields_that_connection_names_end_here(proxy, shared):
     """RFC 9110, 7.6.1."""
     arrived, received = ask(
-        proxy, upstream, "GET / HTTP/1.1", "Connection: X-Hop, Foo", "x-hop: 1", "Foo: 2", "X-End: 3",
+        proxy, shared, "GET / HTTP/1.1", "Connection: X-Hop, Foo", "x-hop: 1", "Foo: 2", "X-End: 3",
         answer=b"HTTP/1.1 200 OK\r\nX-Hop: 1\r\nConnection: x-hop, keep-alive\r\nContent-Length: 0\r\n\r\n")
     assert status(received) == 200 and not values(received, "X-Hop")
     names = {name.lower() for name, _ in arrived.fields.lines}
@@ -175,18 +163,18 @@ def test_fields_that_connection_names_end_here(proxy, upstream):
 
 @pytest.mark.parametrize("path", ["/", "/api/me", "/nothing.js"])
 @pytest.mark.parametrize("method,expected", [("FOO", 501), ("PROPFIND", 501), ("M-SEARCH", 501), ("PATCH", 405)])
-def test_methods_that_nobody_knows_are_501_and_others_405_with_a_list(proxy, upstream, path, method, expected):
+def test_methods_that_nobody_knows_are_501_and_others_405_with_a_list(proxy, shared, path, method, expected):
     """RFC 9110, 9.1, 15.5.6 and 15.6.2; a session's own methods are its business."""
-    received = ask(proxy, upstream, f"{method} {path} HTTP/1.1", host="example.test")[1]
+    received = ask(proxy, shared, f"{method} {path} HTTP/1.1", host="example.test")[1]
     assert status(received) == expected
     assert bool(values(received, "Allow")) == (expected == 405)
-    arrived, received = ask(proxy, upstream, f"{method} {path} HTTP/1.1")
+    arrived, received = ask(proxy, shared, f"{method} {path} HTTP/1.1")
     assert arrived.method == method and status(received) == 200
 
 
 @pytest.mark.parametrize("host,path,expected", [
     ("example.test", "/api/sessions", 413), ("bbbbbbbbbbbb.example.test", "/", 404), (f"{HASH}.example.test", "/", 200)])
-def test_an_early_answer_reaches_a_client_that_reads_only_when_it_has_sent_all(proxy, upstream, host, path, expected):
+def test_an_early_answer_reaches_a_client_that_reads_only_when_it_has_sent_all(proxy, shared, host, path, expected):
     """RFC 9112, 9.6: closing must not make the answer be lost."""
 
     def script(peer):
@@ -194,7 +182,7 @@ def test_an_early_answer_reaches_a_client_that_reads_only_when_it_has_sent_all(p
         peer.send(OK)
         peer.wait_closed()
 
-    upstream.script = script
+    shared.script = script
     size = 24 << 20
     with proxy.connect(timeout=30) as connection:
         connection.send(message(

@@ -2,6 +2,7 @@
 
 import os
 import select
+import shutil
 import socket
 import subprocess
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.http1 import Connection, Truncated
+from harness.router import ROOT
 from harness.waiting import eventually
 
 HASH = "aaaaaaaaaaaa"
@@ -229,6 +231,55 @@ def test_memory_stays_flat_while_a_hundred_slow_readers_pull_a_gigabyte_each(sta
         reader.close()
     eventually(lambda: metric(proxy, "opencode_router_buffers_in_use") == 0
                and metric(proxy, "opencode_router_client_connections") == 0, 30)
+    proxy.stop()
+
+
+def test_a_crowd_that_reads_no_files_and_no_api_answers_is_bounded_and_gone_in_the_end(start_router, shared, tmp_path):
+    """One file that no socket holds, and many answers of the API that none holds together."""
+    shared.script = lambda peer: peer.serve(b"ok")
+    public = shutil.copytree(ROOT / "Public", tmp_path / "public")
+    size = 16 << 20
+    (public / "large.bin").write_bytes(os.urandom(1 << 16) * (size >> 16))
+    proxy = start_router(
+        DEV_ROUTES=shared.routes(HASH), WORKERS=1, PUBLIC_DIR=public, MIN_BODY_BYTES_PER_SECOND=10_000,
+        MIN_BODY_WINDOW_SECONDS=2)
+    file = Connection.head("GET", "/large.bin", proxy.host)
+    proxy.api("POST", "/sessions", {"branch": "main", "initialMessage": '"' * 60_000}, status=201)
+    assert len(proxy.request("GET", "/api/sessions").body) > 120_000
+    answers = Connection.head("GET", "/api/sessions", proxy.host) * (size // 120_000)
+    before = resident(proxy)
+    crowd = []
+    for number in range(40):
+        # Small windows before the handshake, so that what is not read stays with the gateway.
+        reader = socket.socket()
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 << 10)
+        reader.connect(("127.0.0.1", proxy.port))
+        reader.setblocking(False)
+        crowd.append((reader, memoryview(file if number % 2 else answers)))
+    grown, held, served, end = 0, 0, 0, time.monotonic() + 60
+    with proxy.connect() as other:
+        while metric(proxy, "opencode_router_slow_clients_total") < len(crowd):
+            assert time.monotonic() < end
+            for number, (reader, rest) in enumerate(crowd):
+                try:
+                    crowd[number] = (reader, rest[reader.send(rest):])
+                except OSError:
+                    pass
+            assert other.request("GET", "/", host(proxy)).body == b"ok"
+            assert other.request("GET", "/api/me", proxy.host).status == 200
+            assert other.request("GET", "/favicon.svg", proxy.host).status == 200
+            served += 1
+            grown = max(grown, resident(proxy) - before)
+            held = max(held, metric(proxy, "opencode_router_buffers_in_use"))
+            time.sleep(0.05)
+    assert served > 3
+    # Whoever reads a file needs no buffer, and of the API no answer is made before the last one has left.
+    assert held <= len(crowd) + 4, f"{held} buffers"
+    assert grown < 16 << 20, f"{grown >> 20} MiB more"
+    eventually(lambda: metric(proxy, "opencode_router_buffers_in_use") == 0
+               and metric(proxy, "opencode_router_client_connections") == 0)
+    for reader, _ in crowd:
+        reader.close()
     proxy.stop()
 
 
