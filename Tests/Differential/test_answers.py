@@ -3,7 +3,6 @@ not; and whatever a session answers, the next request of that client gets its ow
 """
 
 import concurrent.futures
-import json
 import re
 import shutil
 import socket
@@ -47,8 +46,7 @@ def session():
 
 @pytest.fixture(scope="session")
 def gateway(session, tmp_path_factory):
-    routes = [{"hash": HASH, "email": Router.EMAIL, "target": f"http://127.0.0.1:{session.port}"}]
-    router = Router(tmp_path_factory.mktemp("router"), DEV_ROUTES=json.dumps(routes), ROUTER_DOMAIN="example.test")
+    router = Router(tmp_path_factory.mktemp("router"), DEV_ROUTES=session.routes(HASH), ROUTER_DOMAIN="example.test")
     yield router
     router.stop()
 

@@ -65,6 +65,37 @@ struct StreamTests {
         #expect(wake == .event)
     }
 
+    @Test("What has come in time is in time, though the loop was late and much else stands before it")
+    func lateLoop() async throws {
+        let loop = try Loop(name: "test")
+        defer { loop.stop() }
+        let crowd = try (0..<600).map { _ in try socketPair() }
+        defer { for (peer, _) in crowd { close(peer) } }
+        let wakes = try await loop.perform { loop in
+            let waiters = crowd.map { _ in Waiter(on: loop.executor) }
+            let streams = try zip(crowd, waiters).map { ends, waiter in
+                let stream = try Stream(adopting: Descriptor(adopting: ends.1), on: loop.executor)
+                stream.waiter = waiter
+                stream.interest = .readOrHangUp
+                return stream
+            }
+            // Whatever the kernel has to say of new sockets is said before.
+            for _ in 0..<4 { await waiters[0].yield() }
+            let arrived = crowd.last!.0
+            let rest = crowd.dropLast().map(\.0)
+            loop.spawn { _ in
+                for peer in rest { send(peer, "x", 1, 0) }
+                send(arrived, "x", 1, 0)
+                usleep(100_000)
+            }
+            let wake = await waiters.last!.wait(until: loop.now.advanced(milliseconds: 20))
+            // With nothing to come the deadline holds as ever.
+            let second = await waiters.last!.wait(until: loop.now.advanced(milliseconds: 20))
+            return withExtendedLifetime(streams) { [wake, second] }
+        }
+        #expect(wakes == [.event, .deadline])
+    }
+
     /// Two connected sockets; the second does not block.
     private func socketPair() throws -> (CInt, CInt) {
         var ends: [CInt] = [0, 0]
