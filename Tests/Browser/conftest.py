@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -15,6 +15,9 @@ from mock_router import MockRouter, seed  # noqa: E402
 
 DESK = {"width": 1200, "height": 900}
 PHONE = {"width": 390, "height": 844}
+# Two browsers on a crowded machine take their time; whoever waits in vain waits longer, nobody else does.
+PATIENCE = 20_000
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +63,7 @@ def open_page(browser):
     def open_page(address: str, *, theme="light", locale="en-US", size=None, wait=True, **options) -> Page:
         context = browser.new_context(
             viewport=size or DESK, color_scheme=theme, locale=locale, timezone_id="Europe/Berlin", **options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.on("console", listen)

@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from conftest import DESK, PHONE
+from conftest import DESK, PATIENCE, PHONE
 from mock_router import CLONE_FAILURE, PUBLIC, MockRouter, seed
 from screens import admin, conversation, delete, home, lost, share
 
@@ -94,7 +94,7 @@ def shown(request, browser):
     router = MockRouter(stage_seconds=0.1).start()
     seed(router)
     context = browser.new_context(viewport=DESK, locale="de-DE", timezone_id="Europe/Berlin", bypass_csp=True, reduced_motion="reduce")
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     request.param(router, page)
     # Rows out of sight take a new theme's colours only when they come into sight; axe looks at them where they are.
