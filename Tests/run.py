@@ -20,11 +20,14 @@ BACKTRACE = {"SWIFT_BACKTRACE": "enable=yes,threads=crashed,limit=30,images=none
 # Tests with deadlines of their own starve when hundreds run at once on two cores.
 WIDTH = {"SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH": "8"}
 PYTEST = [sys.executable, "-m", "pytest", "-q", "--durations=15"]
-# For tests that wait more than they compute: two files at a time.
-TWO_FILES = PYTEST + ["-n", "2", "--dist", "loadfile"]
 RELEASE = ["swift", "build", "-c", "release", "--static-swift-stdlib"]
 # Parts in which threads or raw memory meet.
 SANITIZED = "LinuxIO,Telemetry,Observability,HTTPWire,DataPlane,TLS,HTTPClient,Assets"
+
+
+def at_a_time(files):
+    """For tests that wait more than they compute: so many files of them at a time."""
+    return [*PYTEST, "-n", str(files), "--dist", "loadfile"]
 
 
 class Stage:
@@ -131,17 +134,17 @@ STAGES = [
     Stage("binary", PYTEST + ["Tests/Binary"], pytest),
     # The image's final stage around that binary, on a Debian made here.
     Stage("image", PYTEST + ["Tests/Image"], pytest, limit=900),
-    Stage("deployment", PYTEST + ["Tests/Deployment", "Tests/Documentation"], pytest),
+    Stage("deployment", at_a_time(2) + ["Tests/Deployment", "Tests/Documentation"], pytest),
     # Twelve minutes of processor time, while the stages of the next lines wait more than they compute.
     Stage("fuzz", ["Tests/Fuzz/run.sh", "60"], beside=True),
-    Stage("end-to-end", TWO_FILES + ["Tests/EndToEnd"], pytest, limit=1800),
+    Stage("end-to-end", at_a_time(3) + ["Tests/EndToEnd"], pytest, limit=1800),
     # Half an hour of this is `make soak`.
     Stage("soak", [sys.executable, "Tests/Soak/soak.py", "--seconds", "40"], limit=300),
     # Sessions as pods, against a double of the API server that runs them.
-    Stage("kubernetes", TWO_FILES + ["Tests/Kubernetes"], pytest, limit=1200),
+    Stage("kubernetes", at_a_time(3) + ["Tests/Kubernetes"], pytest, limit=1200),
     # The Cloudflare operator, against doubles of both APIs.
-    Stage("operator", TWO_FILES + ["Tests/Operator"], pytest, limit=900),
-    Stage("browser", TWO_FILES + ["Tests/Browser"], pytest),
+    Stage("operator", at_a_time(2) + ["Tests/Operator"], pytest, limit=900),
+    Stage("browser", at_a_time(2) + ["Tests/Browser"], pytest),
     Stage("differential", PYTEST + ["Tests/Differential"], pytest),
     sanitizer("thread", {
         "TSAN_OPTIONS": f"halt_on_error=0 suppressions={ROOT}/Tests/Support/thread-sanitizer.suppressions"}),
