@@ -183,3 +183,67 @@ def test_many_messages_in_flight_keep_their_order(dial):
         sender.start()
         assert all(socket.recv(timeout=30) == message for message in sent)
         sender.join()
+
+
+def frame(opcode, payload=b"", fin=True, reserved=0, mask=b"\1\2\3\4"):
+    """A client's frame (RFC 6455, 5.2); no mask makes it a wrong one."""
+    size = len(payload)
+    length = bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2)
+    head = bytes([fin << 7 | reserved << 4 | opcode, length[0] | bool(mask) << 7]) + length[1:]
+    return head + mask + (bytes(byte ^ mask[place % 4] for place, byte in enumerate(payload)) if mask else payload)
+
+
+def upgraded(proxy):
+    """A connection on which the handshake was read, and nothing behind it."""
+    host = f"{HASH}.localhost:{proxy.port}"
+    connection = proxy.connect()
+    connection.send_request("GET", "/chat", host, {
+        "Connection": "keep-alive, Upgrade", "Upgrade": "WebSocket", "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Origin": f"http://{host}"})
+    assert connection.read_head().status == 101
+    return connection
+
+
+def read_frame(connection):
+    first, size = connection.read_exactly(2)
+    return first, connection.read_exactly(int.from_bytes(connection.read_exactly(2)) if size == 126 else size)
+
+
+def test_frames_that_come_byte_by_byte_are_the_same_frames(proxy):
+    with upgraded(proxy) as connection:
+        sent = (frame(1, b"he", fin=False) + frame(9, b"p1") + frame(0, b"", fin=False) + frame(0, "llö".encode())
+                + frame(10, b"unasked") + frame(2, bytes(range(200))))
+        for byte in sent:
+            connection.send(bytes([byte]))
+        assert read_frame(connection) == (0x8a, b"p1")
+        assert read_frame(connection) == (0x81, "hellö".encode())
+        assert read_frame(connection) == (0x82, bytes(range(200)))
+
+
+def test_a_message_of_sixteen_mebibytes_comes_back(dial):
+    with dial(compression=None) as socket:
+        message = os.urandom(16 << 20)
+        socket.send(message)
+        assert socket.recv(timeout=60) == message
+
+
+# What the session's server has to say of frames that are none, the client hears.
+BROKEN = {
+    "a reserved bit": (frame(1, b"x", reserved=4), 1002), "a reserved kind": (frame(3, b"x"), 1002),
+    "a reserved control": (frame(11), 1002), "a ping in pieces": (frame(9, b"x", fin=False), 1002),
+    "a long ping": (frame(9, b"x" * 126), 1002), "no mask": (frame(1, b"x", mask=b""), 1002),
+    "a continuation of nothing": (frame(0, b"x"), 1002), "a message in a message": (frame(1, b"x", fin=False) + frame(1, b"y"), 1002),
+    "no UTF-8": (frame(1, b"\xed\xa0\x80"), 1007), "UTF-8 that ends early": (frame(1, b"\xc3", fin=False) + frame(0, b"x"), 1007),
+    "half a code": (frame(8, b"\3"), 1002), "a code that is never sent": (frame(8, (1005).to_bytes(2)), 1002),
+    "a reason that is no text": (frame(8, (1000).to_bytes(2) + b"\xff"), 1007), "an end": (frame(8, (1000).to_bytes(2) + b"bye"), 1000),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_the_server_s_word_on_a_frame_arrives_and_then_the_end(proxy, what):
+    sent, code = BROKEN[what]
+    with upgraded(proxy) as connection:
+        connection.send(sent)
+        first, payload = read_frame(connection)
+        assert first == 0x88 and int.from_bytes(payload[:2]) == code
+        assert connection.at_end(20)
