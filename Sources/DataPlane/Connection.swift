@@ -108,7 +108,8 @@ final class Connection {
             }
             guard !worker.isClosingIdle else { return .ended }
             stream.interest = .readOrHangUp
-            if await waiter.wait(until: deadline) == .deadline { return .idle }
+            let wake = await withUnsafeContinuation { waiter.suspend($0, until: deadline) }
+            if wake == .deadline { return .idle }
         }
     }
 

@@ -86,7 +86,7 @@ extension Exchange {
             worker.telemetry.adjust(.upstreamInUse, by: 1)
             defer { worker.telemetry.adjust(.upstreamInUse, by: -1) }
             do throws(Failure) {
-                let isTunnel = try await relay(through: stream, isReused: isReused, session, on: connection)
+                let isTunnel = try await relay(through: stream, isReused: isReused, on: connection)
                 if isTunnel {
                     beginTunnel(through: stream, session)
                     return .tunnel
@@ -208,118 +208,160 @@ extension Exchange {
 
     // MARK: Moving bytes
 
+    /// How far a request and its answer have come.
+    private struct Progress {
+        /// Whether the request may be sent again on another connection: its head must then stay in its buffer until the
+        /// answer's first byte.
+        let mayRetry: Bool
+        var hasHead = false
+        /// Interim answers so far.
+        var interim = 0
+        /// Whether the session stopped reading the request's body.
+        var uploadAbandoned = false
+        var floor: ByteFloor
+        /// Bytes of both bodies when `floor` was last told.
+        var lastMoved: UInt64 = 0
+    }
+
+    /// What is next after a step.
+    private enum Step {
+        /// The answer is delivered.
+        case delivered
+        /// The session has answered 101.
+        case tunnel
+        /// Something moved, so that more may.
+        case moved
+        /// Nothing can move until one of the sides changes, or until then.
+        case blocked(Deadline)
+    }
+
     /// Sends the request and delivers the answer; true if the connection has become a tunnel.
     private func relay(
-        through stream: Stream, isReused: Bool, _ session: SessionRoute, on connection: Connection
+        through stream: Stream, isReused: Bool, on connection: Connection
     ) async throws(Failure) -> Bool {
-        let client = connection.stream
-        let mayRetry = isReused && request.method.isIdempotent && request.framing.isNone
-        var hasHead = false
-        var interim = 0
-        var uploadAbandoned = false
-        var rounds = 0
-        var floor = ByteFloor(worker)
-        var lastMoved: UInt64 = 0
+        var progress = Progress(
+            mayRetry: isReused && request.method.isIdempotent && request.framing.isNone, floor: ByteFloor(worker))
         responseScanner.reset()
         download.begin(.none, writesChunks: false)
+        var rounds = 0
         while true {
-            // Half an answer must not look like a whole one, so it breaks off.
-            if isCutOff { throw .client }
-            var moved = false
-            if !uploadAbandoned, !upload.isFinished(toUpstream) {
-                do throws(RelayFailure) {
-                    moved = try upload.advance(
-                        from: client, &connection.input, to: stream, &toUpstream, on: worker.executor)
-                } catch {
-                    switch error {
-                    case .sourceEnded: throw .client
-                    case .malformed(let error): throw .malformedBody(error)
-                    case .sinkGone:
-                        // The session may have answered before it stopped reading.
-                        uploadAbandoned = true
-                        moved = true
-                    }
-                }
-            }
-            if !hasHead {
-                switch try receiveHead(from: stream, isReused: isReused) {
-                case .needMore: break
-                case .moved: moved = true
-                case .interim:
-                    interim += 1
-                    guard interim <= 16 else { throw .malformedAnswer(.tooManyInterimResponses) }
-                    moved = true
-                case .final:
-                    hasHead = true
-                    moved = true
-                    if response.upgrade.isWebSocket { return true }
-                    if answersEventStream, !takeStreamPlace() { throw .tooManyStreams }
-                    let mayKeepAlive = !worker.isDraining && !uploadAbandoned
-                    let delivery = ResponseDelivery(of: response, to: request, mayKeepAlive: mayKeepAlive)
-                    keepsClient = delivery.keepAlive
-                    let needsChunks = response.framing.isUntilClose && request.minorVersion > 0
-                    writeAnswerHead(
-                        needsChunks
-                            ? ResponseDelivery(
-                                framing: .chunked, keepAlive: request.keepAlive && mayKeepAlive) : delivery)
-                    if needsChunks { keepsClient = request.keepAlive && mayKeepAlive }
-                    download.begin(
-                        response.framing, writesChunks: needsChunks || delivery.framing.isChunked)
-                }
-            }
-            if hasHead || !(toClient?.isEmpty ?? true) {
-                do throws(RelayFailure) {
-                    if try download.advance(
-                        from: stream, &fromUpstream, to: client, &toClient, on: worker.executor)
-                    {
-                        moved = true
-                    }
-                } catch {
-                    switch error {
-                    case .sinkGone: throw .client
-                    case .sourceEnded: throw .upstream(.truncated)
-                    case .malformed(let error): throw .malformedAnswer(error)
-                    }
-                }
-                if hasHead, download.isFinished(toClient) {
-                    if uploadAbandoned || !upload.isFinished(toUpstream) { keepsClient = false }
-                    return false
-                }
-            }
-            if moved {
+            switch try step(&progress, through: stream, isReused: isReused, on: connection) {
+            case .delivered: return false
+            case .tunnel: return true
+            case .moved:
                 rounds += 1
                 if rounds & 7 == 0 { await connection.waiter.yield() }
-                continue
+            case .blocked(let deadline):
+                rounds = 0
+                let wake = await withUnsafeContinuation { connection.waiter.suspend($0, until: deadline) }
+                if wake == .deadline, connection.stream.isHungUp || !progress.floor.isMet(worker) { throw .client }
             }
-            // Nothing can move: wait for whichever side changes that first.
-            let clientBlocks = download.isPending(fromUpstream, toClient)
-            let clientIsDue = !uploadAbandoned && !upload.isTaken && !upload.isPending(connection.input, toUpstream)
-            // The head of a request that may be sent again stays in its buffer until the answer's first byte.
-            if hasHead || !mayRetry { releaseEmptyBuffers(of: connection) }
-            client.interest = .hangUp
-            if clientBlocks { client.interest.insert(.write) }
-            if clientIsDue { client.interest.insert(.read) }
-            stream.interest = clientBlocks && hasHead ? .hangUp : .readOrHangUp
-            if upload.isPending(connection.input, toUpstream) {
-                stream.interest.insert(.write)
-            }
-            var deadline = Deadline.never
-            if clientBlocks || clientIsDue {
-                let total = upload.spliced &+ upload.copied &+ download.spliced &+ download.copied
-                floor.moved(Int(truncatingIfNeeded: total &- lastMoved))
-                lastMoved = total
-                deadline = floor.deadline
-            } else {
-                floor = ByteFloor(worker)
-            }
-            // A client that has ended its side may still read, but one that closed looks the same: it gets what flows,
-            // and no session is kept waiting for it.
-            if client.isHungUp { deadline = min(deadline, worker.executor.now.advanced(milliseconds: 250)) }
-            if client.isBroken || worker.isPastDrain { throw .client }
-            rounds = 0
-            let wake = await withUnsafeContinuation { connection.waiter.suspend($0, until: deadline) }
-            if wake == .deadline, client.isHungUp || !floor.isMet(worker) { throw .client }
         }
+    }
+
+    /// Moves what can be moved now, both ways.
+    ///
+    /// Without waiting, and never inlined: the compiler would keep one copy of it for the first round and another for those
+    /// after a wait, and the byte path is as slow as the processor's instruction cache is small.
+    @inline(never)
+    private func step(
+        _ progress: inout Progress, through stream: Stream, isReused: Bool, on connection: Connection
+    ) throws(Failure) -> Step {
+        // Half an answer must not look like a whole one, so it breaks off.
+        if isCutOff { throw .client }
+        let client = connection.stream
+        var moved = false
+        if !progress.uploadAbandoned, !upload.isFinished(toUpstream) {
+            do throws(RelayFailure) {
+                moved = try upload.advance(
+                    from: client, &connection.input, to: stream, &toUpstream, on: worker.executor)
+            } catch {
+                switch error {
+                case .sourceEnded: throw .client
+                case .malformed(let error): throw .malformedBody(error)
+                case .sinkGone:
+                    // The session may have answered before it stopped reading.
+                    progress.uploadAbandoned = true
+                    moved = true
+                }
+            }
+        }
+        if !progress.hasHead {
+            switch try receiveHead(from: stream, isReused: isReused) {
+            case .needMore: break
+            case .moved: moved = true
+            case .interim:
+                progress.interim += 1
+                guard progress.interim <= 16 else { throw .malformedAnswer(.tooManyInterimResponses) }
+                moved = true
+            case .final:
+                progress.hasHead = true
+                moved = true
+                if response.upgrade.isWebSocket { return .tunnel }
+                try beginAnswer(mayKeepAlive: !worker.isDraining && !progress.uploadAbandoned)
+            }
+        }
+        if progress.hasHead || !(toClient?.isEmpty ?? true) {
+            do throws(RelayFailure) {
+                if try download.advance(from: stream, &fromUpstream, to: client, &toClient, on: worker.executor) {
+                    moved = true
+                }
+            } catch {
+                switch error {
+                case .sinkGone: throw .client
+                case .sourceEnded: throw .upstream(.truncated)
+                case .malformed(let error): throw .malformedAnswer(error)
+                }
+            }
+            if progress.hasHead, download.isFinished(toClient) {
+                if progress.uploadAbandoned || !upload.isFinished(toUpstream) { keepsClient = false }
+                return .delivered
+            }
+        }
+        return moved ? .moved : .blocked(try listen(&progress, to: stream, on: connection))
+    }
+
+    /// Writes the head of the answer that was received, and makes ready for its body.
+    private func beginAnswer(mayKeepAlive: Bool) throws(Failure) {
+        if answersEventStream, !takeStreamPlace() { throw .tooManyStreams }
+        let delivery = ResponseDelivery(of: response, to: request, mayKeepAlive: mayKeepAlive)
+        keepsClient = delivery.keepAlive
+        let needsChunks = response.framing.isUntilClose && request.minorVersion > 0
+        writeAnswerHead(
+            needsChunks
+                ? ResponseDelivery(framing: .chunked, keepAlive: request.keepAlive && mayKeepAlive) : delivery)
+        if needsChunks { keepsClient = request.keepAlive && mayKeepAlive }
+        download.begin(response.framing, writesChunks: needsChunks || delivery.framing.isChunked)
+    }
+
+    /// Makes ready to wait for whichever side changes first; returns how long.
+    private func listen(
+        _ progress: inout Progress, to stream: Stream, on connection: Connection
+    ) throws(Failure) -> Deadline {
+        let client = connection.stream
+        let clientBlocks = download.isPending(fromUpstream, toClient)
+        let uploadIsPending = upload.isPending(connection.input, toUpstream)
+        let clientIsDue = !progress.uploadAbandoned && !upload.isTaken && !uploadIsPending
+        if progress.hasHead || !progress.mayRetry { releaseEmptyBuffers(of: connection) }
+        client.interest = .hangUp
+        if clientBlocks { client.interest.insert(.write) }
+        if clientIsDue { client.interest.insert(.read) }
+        stream.interest = clientBlocks && progress.hasHead ? .hangUp : .readOrHangUp
+        if uploadIsPending { stream.interest.insert(.write) }
+        var deadline = Deadline.never
+        if clientBlocks || clientIsDue {
+            let total = upload.spliced &+ upload.copied &+ download.spliced &+ download.copied
+            progress.floor.moved(Int(truncatingIfNeeded: total &- progress.lastMoved))
+            progress.lastMoved = total
+            deadline = progress.floor.deadline
+        } else {
+            progress.floor = ByteFloor(worker)
+        }
+        // A client that has ended its side may still read, but one that closed looks the same: it gets what flows, and no
+        // session is kept waiting for it.
+        if client.isHungUp { deadline = min(deadline, worker.executor.now.advanced(milliseconds: 250)) }
+        if client.isBroken || worker.isPastDrain { throw .client }
+        return deadline
     }
 
     private enum HeadProgress { case needMore, moved, interim, final }
@@ -328,15 +370,11 @@ extension Exchange {
         while true {
             if let buffer = fromUpstream, !buffer.isEmpty {
                 do throws(WireError) {
-                    if let count = try responseScanner.scan(buffer.bytes) {
-                        let bytes = UnsafeRawBufferPointer(rebasing: buffer.bytes[..<count])
-                        try HeadParser.parse(
-                            bytes, into: &response, answering: request.method,
-                            upgradeRequested: request.upgrade.isWebSocket, limits: responseLimits)
+                    if try readsHead(of: buffer) {
                         responseScanner.reset()
                         if response.status < 200, !response.upgrade.isWebSocket {
-                            relayInterim(bytes)
-                            buffer.consume(count)
+                            relayInterim(UnsafeRawBufferPointer(rebasing: buffer.bytes[..<response.byteCount]))
+                            buffer.consume(response.byteCount)
                             return .interim
                         }
                         return .final
@@ -362,6 +400,21 @@ extension Exchange {
                 throw .upstream(buffer.isEmpty ? .closed : .truncated)
             }
         }
+    }
+
+    /// Reads the head of an answer, unless it is not complete yet.
+    private func readsHead(of buffer: IOBuffer) throws(WireError) -> Bool {
+        // As with a request's: it has most likely come whole.
+        if responseScanner.isAtStart, (try? parseHead(buffer.bytes)) != nil { return true }
+        guard let count = try responseScanner.scan(buffer.bytes) else { return false }
+        try parseHead(UnsafeRawBufferPointer(rebasing: buffer.bytes[..<count]))
+        return true
+    }
+
+    private func parseHead(_ bytes: UnsafeRawBufferPointer) throws(WireError) {
+        try HeadParser.parse(
+            bytes, into: &response, answering: request.method, upgradeRequested: request.upgrade.isWebSocket,
+            limits: responseLimits)
     }
 
     /// 100 is answered here already; others are news for an HTTP/1.1 client (RFC 9110 §15.2).
@@ -531,50 +584,62 @@ extension Exchange {
 
     /// The same; true if the tunnel has ended.
     private func carry(_ stream: Stream, _ session: SessionRoute, on connection: Connection) async -> Bool {
-        let client = connection.stream
         var rounds = 0
         while true {
-            if isCutOff { return sayGoodbye(.policyViolation, to: client) }
-            if worker.isPastDrain { return sayGoodbye(.goingAway, to: client) }
-            var moved = false
-            do throws(RelayFailure) {
-                if try upload.advance(from: client, &connection.input, to: stream, &toUpstream, on: worker.executor) {
-                    // Keystrokes are use; what the session prints by itself is not.
-                    session.activity.touch(at: Int64(worker.executor.now.milliseconds))
-                    moved = true
-                }
-                if try download.advance(from: stream, &fromUpstream, to: client, &toClient, on: worker.executor) {
-                    moved = true
-                }
-            } catch {
-                return true
-            }
-            // Either side's end ends the tunnel, once the other has what was on its way.
-            if download.isFinished(toClient) || upload.isFinished(toUpstream) { return true }
-            if moved {
+            switch tunnelStep(through: stream, session, on: connection) {
+            case .ended: return true
+            case .moved:
                 rounds += 1
                 if rounds & 7 == 0 { await connection.waiter.yield() }
-                continue
+            case .blocked:
+                rounds = 0
+                // Nothing is reported between the end of this wait and the parking: both happen in one turn of the loop.
+                let silence = worker.executor.now.advanced(milliseconds: Connection.parkedAfterMilliseconds)
+                if await connection.waiter.wait(until: silence) == .deadline { return false }
             }
-            releaseEmptyBuffers(of: connection)
-            client.interest = .hangUp
-            stream.interest = .hangUp
-            if download.isPending(fromUpstream, toClient) {
-                client.interest.insert(.write)
-            } else {
-                stream.interest.insert(.read)
-            }
-            if upload.isPending(connection.input, toUpstream) {
-                stream.interest.insert(.write)
-            } else {
-                client.interest.insert(.read)
-            }
-            if client.isBroken { return true }
-            rounds = 0
-            // Nothing is reported between the end of this wait and the parking: both happen in one turn of the loop.
-            let silence = worker.executor.now.advanced(milliseconds: Connection.parkedAfterMilliseconds)
-            if await connection.waiter.wait(until: silence) == .deadline { return false }
         }
+    }
+
+    private enum TunnelStep { case ended, moved, blocked }
+
+    /// Moves what can be moved now, both ways; a function of its own for the reason that `step` is one.
+    @inline(never)
+    private func tunnelStep(
+        through stream: Stream, _ session: SessionRoute, on connection: Connection
+    ) -> TunnelStep {
+        let client = connection.stream
+        if isCutOff { return sayGoodbye(.policyViolation, to: client) }
+        if worker.isPastDrain { return sayGoodbye(.goingAway, to: client) }
+        var moved = false
+        do throws(RelayFailure) {
+            if try upload.advance(from: client, &connection.input, to: stream, &toUpstream, on: worker.executor) {
+                // Keystrokes are use; what the session prints by itself is not.
+                session.activity.touch(at: Int64(worker.executor.now.milliseconds))
+                moved = true
+            }
+            if try download.advance(from: stream, &fromUpstream, to: client, &toClient, on: worker.executor) {
+                moved = true
+            }
+        } catch {
+            return .ended
+        }
+        // Either side's end ends the tunnel, once the other has what was on its way.
+        if download.isFinished(toClient) || upload.isFinished(toUpstream) { return .ended }
+        if moved { return .moved }
+        releaseEmptyBuffers(of: connection)
+        client.interest = .hangUp
+        stream.interest = .hangUp
+        if download.isPending(fromUpstream, toClient) {
+            client.interest.insert(.write)
+        } else {
+            stream.interest.insert(.read)
+        }
+        if upload.isPending(connection.input, toUpstream) {
+            stream.interest.insert(.write)
+        } else {
+            client.interest.insert(.read)
+        }
+        return client.isBroken ? .ended : .blocked
     }
 
     /// Why the gateway ends a WebSocket (RFC 6455 §7.4.1).
@@ -583,11 +648,11 @@ extension Exchange {
         case policyViolation = 1008
     }
 
-    /// Sends a close frame, where no other frame is half sent; true: that was the tunnel's end.
-    private func sayGoodbye(_ reason: Goodbye, to client: Stream) -> Bool {
-        guard !download.isPending(fromUpstream, toClient) else { return true }
+    /// Sends a close frame, where no other frame is half sent.
+    private func sayGoodbye(_ reason: Goodbye, to client: Stream) -> TunnelStep {
+        guard !download.isPending(fromUpstream, toClient) else { return .ended }
         let code = reason.rawValue
         _ = [0x88, 0x02, UInt8(code >> 8), UInt8(code & 0xff)].withUnsafeBytes { client.send($0) }
-        return true
+        return .ended
     }
 }

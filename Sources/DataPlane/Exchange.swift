@@ -143,7 +143,7 @@ final class Exchange {
         let buffer = connection.input!
         adoptRequestID(buffer.bytes)
         var (route, decision) = decide(table, buffer.bytes, connection)
-        if let refusal = charge(decision, connection, buffer.bytes) {
+        if let refusal = charge(decision, route, connection, buffer.bytes) {
             worker.telemetry.refusal(refusal.reason)
             let ending = await refuse(refusal, on: connection, isAPI: route.isAPI)
             record(.refusal)
@@ -221,7 +221,7 @@ final class Exchange {
     // Never inlined, as the next ones: their temporaries would lie in the task's frame for as long as the answer lasts.
     @inline(never)
     private func charge(
-        _ decision: Gatekeeper.Decision, _ connection: Connection, _ bytes: UnsafeRawBufferPointer
+        _ decision: Gatekeeper.Decision, _ route: Route, _ connection: Connection, _ bytes: UnsafeRawBufferPointer
     ) -> Refusal? {
         let who: Identification
         switch decision {
@@ -230,7 +230,7 @@ final class Exchange {
         }
         switch who {
         case .header, .development:
-            guard let number = worker.gatekeeper.account(who, in: bytes) else { return nil }
+            guard let number = accountNumber(of: who, decision, route, bytes) else { return nil }
             account = number
             if worker.people.meets(number), let email = worker.gatekeeper.email(who, in: bytes) {
                 worker.control.met(email: email, peer: connection.peer.description, requestID: requestID.text)
@@ -243,6 +243,17 @@ final class Exchange {
             return worker.strangers.admits(number, at: startedAt) ? nil : .tooFast
         case .refused, .unnamed: return nil
         }
+    }
+
+    /// Under which number the caller is counted.
+    private func accountNumber(
+        of who: Identification, _ decision: Gatekeeper.Decision, _ route: Route, _ bytes: UnsafeRawBufferPointer
+    ) -> Accounts.Number? {
+        // Who is admitted to a session for no other reason is its owner.
+        guard case .admitted(_, nil) = decision, case .session(let session) = route, !session.ownedByAnyone else {
+            return worker.gatekeeper.digest(who, in: bytes).map(Accounts.Number.init(digest:))
+        }
+        return session.ownerDigest { worker.gatekeeper.digest(who, in: bytes) }.map(Accounts.Number.init(digest:))
     }
 
     /// Counts the session's answer among the caller's event streams until the exchange is reset; false if those are too
@@ -293,13 +304,9 @@ final class Exchange {
         request.method = .other
         let deadline = worker.executor.now.advanced(seconds: worker.settings.headSeconds)
         startedAt = ClockText.microseconds()
-        // Most heads come whole and alone: then parsing finds the end by itself, and nothing is looked at twice. What it
-        // refuses, it will refuse again below, after the scanner has had its say.
-        if HeadScanner.mayBeWhole(input.bytes),
-            (try? HeadParser.parse(input.bytes, into: &request, limits: requestLimits)) != nil
-        {
-            return true
-        }
+        // Most heads come whole: then parsing finds the end by itself, and nothing is looked at twice. What it refuses, it
+        // will refuse again below, after the scanner has had its say.
+        if (try? HeadParser.parse(input.bytes, into: &request, limits: requestLimits)) != nil { return true }
         while true {
             do throws(WireError) {
                 if let count = try requestScanner.scan(input.bytes) {

@@ -119,10 +119,8 @@ struct Gatekeeper: ~Copyable {
         }
     }
 
-    /// Under which number the caller is counted; nil if nobody was identified.
-    func account(_ who: Identification, in buffer: UnsafeRawBufferPointer) -> Accounts.Number? {
-        identity.digest(who, in: buffer).map(Accounts.Number.init(digest:))
-    }
+    /// The keyed digest of the caller's address; nil if nobody was identified.
+    func digest(_ who: Identification, in buffer: UnsafeRawBufferPointer) -> UInt64? { identity.digest(who, in: buffer) }
 
     /// The caller's normalised address; nil if nobody was identified.
     func email(_ who: Identification, in buffer: UnsafeRawBufferPointer) -> String? {

@@ -1,7 +1,7 @@
 extension HeadParser {
     /// Reads a request head.
     ///
-    /// `bytes` holds exactly one complete head as the scanner found it, perhaps with one empty line before it.
+    /// `bytes` begins with the head, perhaps with one empty line before it; without the head's end it is `incompleteHead`.
     /// The target may hold any printable ASCII byte but `#`; escapes in its path must be well-formed and not `%00`,
     /// those in its query are the session's business (browsers send a lone `%` there). `Upgrade` to anything but
     /// WebSocket is ignored, as RFC 9110 §7.8 allows, and never forwarded.
@@ -9,13 +9,11 @@ extension HeadParser {
         _ bytes: UnsafeRawBufferPointer, into head: inout RequestHead, limits: HeadLimits = .request
     ) throws(WireError) {
         let span = bytes.bytes
-        guard span.byteCount <= limits.head else { throw .headTooLarge }
         head.fields.removeAll(keepingCapacity: true)
         head.hasFoldableNames = false
         head.declaredLength = nil
         head.expectsContinue = false
         head.upgrade = .none
-        head.byteCount = span.byteCount
 
         var offset = 0
         if span.byteCount >= 2, span.byte(0) == ASCII.carriageReturn, span.byte(1) == ASCII.lineFeed { offset = 2 }
@@ -47,6 +45,8 @@ extension HeadParser {
             }
             head.fields.append(field)
         }
+        guard offset <= limits.head else { throw .headTooLarge }
+        head.byteCount = offset
 
         guard let host else { throw .missingHost }
         let authority = try Authority(span, Int(host.start), Int(host.start) + Int(host.count))

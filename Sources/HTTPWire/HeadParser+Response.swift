@@ -9,10 +9,8 @@ extension HeadParser {
         upgradeRequested: Bool, limits: HeadLimits = .response
     ) throws(WireError) {
         let span = bytes.bytes
-        guard span.byteCount <= limits.head else { throw .headTooLarge }
         head.fields.removeAll(keepingCapacity: true)
         head.upgrade = .none
-        head.byteCount = span.byteCount
 
         let lineEnd = try endOfLine(in: span, from: 0)
         guard lineEnd + 2 <= limits.line else { throw .lineTooLong }
@@ -34,6 +32,8 @@ extension HeadParser {
             }
             head.fields.append(field)
         }
+        guard offset <= limits.head else { throw .headTooLarge }
+        head.byteCount = offset
 
         let announced = try framing.decision(minorVersion: head.minorVersion)
         let announcesBody = announced != nil && announced != BodyFraming.none

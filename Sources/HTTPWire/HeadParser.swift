@@ -1,10 +1,10 @@
-/// Turns the bytes of one complete head into its parsed form, or refuses them.
+/// Turns the head that a buffer begins with into its parsed form, or refuses it; what follows the head is not looked at.
 ///
 /// It refuses, it never repairs: whatever two readers could see differently is an error, because the connection behind
 /// the ingress carries many people's requests (RFC 9112 §11.2). The storage of the head that is filled is reused. After
 /// an error the head's content is unspecified.
 package enum HeadParser {
-    /// One field line starting at `offset`, which moves behind it; nil at the empty line that must end the head.
+    /// One field line starting at `offset`, which moves behind it; nil at the empty line that ends the head.
     @inline(__always)
     static func nextField(
         in bytes: RawSpan, at offset: inout Int, names: FieldNameTable, foldable: inout Bool
@@ -16,8 +16,7 @@ package enum HeadParser {
         if first == ASCII.carriageReturn {
             guard start &+ 1 < end else { throw .incompleteHead }
             guard bytes.byte(start &+ 1) == ASCII.lineFeed else { throw .bareCarriageReturn }
-            guard start &+ 2 == end else { throw .incompleteHead }
-            offset = end
+            offset = start &+ 2
             return nil
         }
         guard first != ASCII.space, first != ASCII.tab else { throw .obsoleteFolding }

@@ -14,6 +14,9 @@ package struct HeadScanner: Sendable {
     /// Makes a scanner at the start of a head.
     package init(limits: HeadLimits) { self.limits = limits }
 
+    /// Whether nothing of the head has been looked at: then it may have come whole, and `HeadParser` finds its end itself.
+    package var isAtStart: Bool { position == 0 }
+
     /// Forgets everything, for the next head on the connection.
     package mutating func reset() {
         position = 0
@@ -58,13 +61,6 @@ package struct HeadScanner: Sendable {
         if lineCount == 0, end - lineStart >= limits.line { throw .lineTooLong }
         if span.byteCount >= limits.head { throw .headTooLarge }
         return nil
-    }
-
-    /// Whether the bytes end like a head, so that they may be one and no more; `HeadParser` tells.
-    package static func mayBeWhole(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        let end = bytes.count
-        return end >= 4 && bytes[end - 1] == ASCII.lineFeed && bytes[end - 2] == ASCII.carriageReturn
-            && bytes[end - 3] == ASCII.lineFeed && bytes[end - 4] == ASCII.carriageReturn
     }
 
     /// The refusal a control byte deserves.

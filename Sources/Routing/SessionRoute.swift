@@ -1,4 +1,6 @@
-/// One session as the byte path sees it: immutable, but for what its activity cell counts.
+import Synchronization
+
+/// One session as the byte path sees it: immutable, but for what its activity cell counts and what is kept of its owner.
 package final class SessionRoute: Sendable {
     /// What a request to the session meets.
     package enum Condition: Equatable, Sendable {
@@ -18,6 +20,7 @@ package final class SessionRoute: Sendable {
     package let id: UInt64
     /// The owner's e-mail address, normalised: trimmed and lower-cased.
     package let owner: [UInt8]
+    private let digest = Atomic<UInt64>(0)
     /// Whether every verified user counts as the owner; only for fixed development targets.
     package let ownedByAnyone: Bool
     package let condition: Condition
@@ -49,6 +52,16 @@ package final class SessionRoute: Sendable {
     package func audience(ofPort port: UInt16, at milliseconds: Int64) -> PortAudience {
         for shared in sharedPorts where shared.port == port && milliseconds < shared.until { return shared.audience }
         return .owner
+    }
+
+    /// The keyed digest of the owner's address: computed for the owner's first request and then kept, because most requests
+    /// are the owner's, and hashing an address costs more than finding the session.
+    package func ownerDigest(_ compute: () -> UInt64?) -> UInt64? {
+        let known = digest.load(ordering: .relaxed)
+        if known != 0 { return known }
+        guard let computed = compute() else { return nil }
+        digest.store(computed, ordering: .relaxed)
+        return computed
     }
 
     /// Where the agent listens, if it does.

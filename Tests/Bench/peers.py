@@ -30,8 +30,10 @@ def wait_for(port, seconds=20):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
+            with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+                # To a port that nobody listens on yet, the kernel may connect a socket from that very port: to itself.
+                if connection.getsockname() != connection.getpeername():
+                    return
         except OSError:
             time.sleep(0.02)
     raise RuntimeError(f"nothing listens on {port}")

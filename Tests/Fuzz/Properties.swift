@@ -135,10 +135,13 @@ func checkRequestHead(_ input: UnsafeRawBufferPointer) throws {
     let size = try checkScanner(input, .request)
     var head = RequestHead()
     let direct = outcome { () throws(WireError) in try HeadParser.parse(input, into: &head) }
-    if isSuccess(direct) { try require(size == input.count, "parsed, but scanned to \(size as Any)") }
+    // With more behind it, a head is read as it is alone.
+    if isSuccess(direct) { try require(size == head.byteCount, "parsed \(head.byteCount), scanned \(size as Any)") }
     guard let size else { return }
     let buffer = UnsafeRawBufferPointer(rebasing: input[..<size])
-    guard isSuccess(outcome { () throws(WireError) in try HeadParser.parse(buffer, into: &head) }) else { return }
+    let parsed = outcome { () throws(WireError) in try HeadParser.parse(buffer, into: &head) }
+    try require(isSuccess(direct) == isSuccess(parsed), "\(direct) with what follows, \(parsed) without")
+    guard isSuccess(parsed) else { return }
 
     // What a naive reader sees is what we saw.
     let naive = naiveFields(ArraySlice(buffer))
@@ -252,12 +255,14 @@ func checkResponseHead(_ input: UnsafeRawBufferPointer) throws {
     let direct = outcome { () throws(WireError) in
         try HeadParser.parse(input, into: &head, answering: method, upgradeRequested: upgradeRequested)
     }
-    if isSuccess(direct) { try require(size == input.count, "parsed, but scanned to \(size as Any)") }
+    // With more behind it, a head is read as it is alone.
+    if isSuccess(direct) { try require(size == head.byteCount, "parsed \(head.byteCount), scanned \(size as Any)") }
     guard let size else { return }
     let buffer = UnsafeRawBufferPointer(rebasing: input[..<size])
     let parsed = outcome { () throws(WireError) in
         try HeadParser.parse(buffer, into: &head, answering: method, upgradeRequested: upgradeRequested)
     }
+    try require(isSuccess(direct) == isSuccess(parsed), "\(direct) with what follows, \(parsed) without")
     guard isSuccess(parsed) else { return }
 
     let naive = naiveFields(ArraySlice(buffer))

@@ -18,6 +18,7 @@ struct SeenRequest: Equatable {
     var expectsContinue: Bool
     var upgrade: Upgrade
     var hasFoldableNames: Bool
+    var byteCount: Int
 }
 
 /// Parses a complete request head; LF in the text stands for CRLF, so that tables stay readable.
@@ -37,7 +38,7 @@ func parseRequest(bytes: [UInt8], limits: HeadLimits = .request) throws -> SeenR
             fields: head.fields.map { "\($0.name.string(in: buffer)): \($0.value.string(in: buffer))" },
             names: head.fields.map(\.known), framing: head.framing, declaredLength: head.declaredLength,
             keepAlive: head.keepAlive, expectsContinue: head.expectsContinue, upgrade: head.upgrade,
-            hasFoldableNames: head.hasFoldableNames)
+            hasFoldableNames: head.hasFoldableNames, byteCount: head.byteCount)
     }
 }
 
@@ -50,6 +51,7 @@ struct SeenResponse: Equatable {
     var declaredLength: UInt64?
     var keepAlive: Bool
     var upgrade: Upgrade
+    var byteCount: Int
 }
 
 func parseResponse(
@@ -64,7 +66,7 @@ func parseResponse(
             status: head.status, reason: head.reason.string(in: buffer),
             fields: head.fields.map { "\($0.name.string(in: buffer)): \($0.value.string(in: buffer))" },
             names: head.fields.map(\.known), framing: head.framing, declaredLength: head.declaredLength,
-            keepAlive: head.keepAlive, upgrade: head.upgrade)
+            keepAlive: head.keepAlive, upgrade: head.upgrade, byteCount: head.byteCount)
     }
 }
 
