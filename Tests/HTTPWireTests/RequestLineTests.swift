@@ -121,7 +121,7 @@ import Testing
     }
 
     @Test("A head that has no end is refused; what follows one is not looked at")
-    func exactness() {
+    func exactness() throws {
         let bytes = wire("GET / HTTP/1.1\nHost: a\nContent-Length: 5\n\n")
         for count in 0..<bytes.count {
             #expect(error { try parseRequest(bytes: Array(bytes[..<count])) } != nil)

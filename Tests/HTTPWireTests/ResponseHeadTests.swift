@@ -68,7 +68,7 @@ import Testing
     }
 
     @Test("A head that has no end is refused; what follows one is not looked at")
-    func exactness() {
+    func exactness() throws {
         let text = "HTTP/1.1 200 OK\nServer: x\n\n"
         for count in 0..<text.utf8.count where count > 0 {
             #expect(error { try parseResponse(String(text.prefix(count))) } != nil || count == text.count)
