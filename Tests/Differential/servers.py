@@ -2,7 +2,8 @@
 
 import socket
 import subprocess
-import time
+
+from harness.waiting import eventually, listens
 
 
 def free_port():
@@ -13,11 +14,6 @@ def free_port():
 
 def start(command, port):
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    for _ in range(100):
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            return process
-        except OSError:
-            assert process.poll() is None, f"{command[0]} ended at once"
-            time.sleep(0.1)
-    raise AssertionError(f"{command[0]} does not listen")
+    eventually(lambda: listens(port) or process.poll() is not None)
+    assert process.poll() is None, f"{command[0]} ended at once"
+    return process

@@ -12,6 +12,7 @@ import pytest
 
 from harness.http1 import Connection, EventStream
 from harness.upstream import ScriptedUpstream
+from harness.waiting import eventually, listens
 
 SECRET = "0123456789abcdef0123456789abcdef"
 HASH = "aaaaaaaaaaaa"
@@ -95,14 +96,8 @@ backend routers
 """)
     with open(tmp_path / "haproxy.log", "wb") as log:
         process = subprocess.Popen([haproxy, "-f", str(config), "-db"], stdout=log, stderr=log)
-    end = time.monotonic() + 15
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            break
-        except OSError:
-            assert process.poll() is None and time.monotonic() < end, (tmp_path / "haproxy.log").read_text()
-            time.sleep(0.02)
+    eventually(lambda: listens(port) or process.poll() is not None)
+    assert process.poll() is None, (tmp_path / "haproxy.log").read_text()
     yield port
     process.kill()
     process.wait()

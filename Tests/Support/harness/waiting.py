@@ -1,5 +1,6 @@
 """Waiting for what a test claims will come to pass."""
 
+import socket
 import time
 
 
@@ -10,3 +11,13 @@ def eventually(check, seconds=30):
         assert time.monotonic() < end, "it never came to pass"
         time.sleep(0.05)
     return found
+
+
+def listens(port):
+    """Whether somebody listens on this port of loopback."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+            # To a port that nobody listens on yet, the kernel may connect a socket from that very port: to itself.
+            return connection.getsockname() != connection.getpeername()
+    except OSError:
+        return False
