@@ -1,5 +1,6 @@
 internal import HTTPWire
 internal import LinuxIO
+internal import Telemetry
 
 /// Why a body could not be moved to its end, and whose fault that is.
 enum RelayFailure: Error, Equatable {
@@ -57,6 +58,12 @@ struct BodyRelay: ~Copyable {
 
     /// Nothing to move.
     init() {}
+
+    /// Counts what was moved.
+    func count(as direction: ByteDirection, in telemetry: WorkerTelemetry) {
+        if spliced > 0 { telemetry.bytes(direction, .spliced, Int(spliced)) }
+        if copied > 0 { telemetry.bytes(direction, .copied, Int(copied)) }
+    }
 
     /// A body with this framing in the source; `writesChunks` says whether the sink gets the chunked coding.
     mutating func begin(_ framing: BodyFraming, writesChunks: Bool) {

@@ -6,8 +6,8 @@ internal import Routing
 /// One client connection: it reads heads, lets an exchange answer each, and goes round or closes.
 ///
 /// While it waits for its next request it owns its socket and nothing else; buffers and the exchange are borrowed. A
-/// tunnel that is silent keeps its exchange and the session's stream, but no task, no buffer and no pipe.
-final class Connection {
+/// tunnel that is silent keeps the session's stream besides, but no task, no buffer and no pipe.
+final class Connection: Parked {
     let stream: Stream
     let waiter: Waiter
     let peer: PeerAddress
@@ -17,7 +17,14 @@ final class Connection {
     /// What was received and not used yet: a head, the start of a body, or the next requests of a pipeline.
     var input: IOBuffer?
     /// What answers the present request.
-    private(set) var exchange: Exchange?
+    private var exchange: Exchange?
+    /// What the connection has become for the rest of its life.
+    var tunnel: Tunnel?
+    /// What the connection carries, if that had to be admitted.
+    var admitted: (any Admitted)? {
+        if let tunnel { return tunnel }
+        return exchange
+    }
     /// Place in the worker's list.
     var index = 0
     /// Whether the connection waits for a request and may be closed without loss.
@@ -38,29 +45,27 @@ final class Connection {
     /// parked, and served again when there is something to do.
     func serve() async -> Bool {
         serving: while true {
-            let exchange: Exchange
-            var ending = Exchange.Ending.tunnel
-            if let present = self.exchange {
-                exchange = present
-            } else {
-                switch await nextRequest() {
-                case .ready: break
-                case .idle: return false
-                case .ended: break serving
-                }
-                isIdle = false
-                exchange = worker.takeExchange()
-                self.exchange = exchange
-                ending = await exchange.run(on: self)
+            if let tunnel {
+                guard await tunnel.carry(on: self) else { return false }
+                tunnel.end()
+                self.tunnel = nil
+                await closeGently()
+                break serving
             }
-            if case .tunnel = ending {
-                guard let end = await exchange.carryTunnel(on: self) else { return false }
-                ending = end
+            switch await nextRequest() {
+            case .ready: break
+            case .idle: return false
+            case .ended: break serving
             }
+            isIdle = false
+            let exchange = worker.takeExchange()
+            self.exchange = exchange
+            let ending = await exchange.run(on: self)
             self.exchange = nil
             worker.giveBack(exchange)
-            isIdle = true
+            isIdle = tunnel == nil
             switch ending {
+            case .tunnel: continue serving
             case .keepAlive:
                 releaseInputIfEmpty()
                 continue serving
@@ -70,7 +75,6 @@ final class Connection {
                 // wake-up less.
                 if stream.isReadable || input?.isEmpty == false { await closeGently() }
             case .abort: stream.abort()
-            case .tunnel: preconditionFailure("a tunnel's end is one of the others")
             }
             break serving
         }
@@ -113,24 +117,24 @@ final class Connection {
         }
     }
 
-    /// Waits without a task until there is something to do, or the time to be idle is over; then calls `serve`.
-    func park(_ serve: @escaping () -> Void) {
+    /// Waits without a task until there is something to do, or the time to be idle is over; then it is served again.
+    func park() {
         // A tunnel has told its streams what to wait for, and may be silent for hours.
         var deadline = Deadline.never
-        if exchange == nil {
+        if tunnel == nil {
             stream.interest = .readOrHangUp
             deadline = worker.executor.now.advanced(seconds: worker.settings.idleSeconds)
         }
-        waiter.park(until: deadline) { [unowned self] wake in
-            isExpired = wake == .deadline
-            serve()
-        }
+        waiter.park(self, until: deadline)
+    }
+
+    func unpark(_ wake: Waiter.Wake) {
+        isExpired = wake == .deadline
+        worker.serve(self)
     }
 
     func releaseInputIfEmpty() {
-        guard let input, input.isEmpty else { return }
-        self.input = nil
-        worker.executor.buffers.giveBack(input)
+        worker.executor.buffers.giveBackIfEmpty(&input)
     }
 
     /// Lets the client read the last answer although it may still be sending: closing with unread bytes would make the

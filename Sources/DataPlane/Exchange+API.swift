@@ -59,7 +59,7 @@ extension Exchange {
         // A client that has ended its side may still read what comes at once; one that closed looks the same.
         let deadline = stream.isHungUp ? worker.executor.now.advanced(milliseconds: 250) : .never
         if await connection.waiter.wait(until: deadline) == .deadline { return false }
-        return !stream.isBroken && !worker.isPastDrain && !isCutOff
+        return !stream.isBroken && !worker.isPastDrain && !admission.isCutOff
     }
 
     private func deliver(_ response: ControlResponse, _ handoff: Handoff, on connection: Connection) async -> Ending {

@@ -3,11 +3,32 @@ internal import Identity
 internal import Telemetry
 
 /// What of a request's head the access log tells, kept because the head is gone when the request ends.
-struct AccessDetails {
-    var method: String
-    var host: String
-    var email: String?
-    var hasToken: Bool
+///
+/// A class, so that whatever lasts holds one word where there is no log.
+final class AccessDetails {
+    private let method: String
+    private let host: String
+    private let email: String?
+    private let hasToken: Bool
+
+    init(method: String, host: String, email: String?, hasToken: Bool) {
+        self.method = method
+        self.host = host
+        self.email = email
+        self.hasToken = hasToken
+    }
+
+    /// The finished request.
+    func record(
+        _ kind: RouteKind, status: Int, microseconds: UInt64, _ upload: borrowing BodyRelay,
+        _ download: borrowing BodyRelay, _ requestID: RequestID
+    ) -> AccessRecord {
+        AccessRecord(
+            time: ClockText.milliseconds(), kind: kind, method: method, host: host, status: status,
+            microseconds: microseconds, bytesToClient: download.spliced + download.copied,
+            bytesToUpstream: upload.spliced + upload.copied, requestID: requestID.text, email: email,
+            hasToken: hasToken)
+    }
 }
 
 /// The access log is off by default: each line costs a few allocations, which the byte path otherwise has none of.
@@ -24,12 +45,9 @@ extension Exchange {
 
     /// Hands the finished request to the log.
     func logAccess(_ kind: RouteKind, microseconds: UInt64) {
-        guard let details = accessDetails else { return }
+        guard let accessDetails else { return }
         worker.telemetry.access(
-            AccessRecord(
-                time: ClockText.milliseconds(), kind: kind, method: details.method, host: details.host, status: status,
-                microseconds: microseconds, bytesToClient: download.spliced + download.copied,
-                bytesToUpstream: upload.spliced + upload.copied, requestID: requestID.text, email: details.email,
-                hasToken: details.hasToken))
+            accessDetails.record(
+                kind, status: status, microseconds: microseconds, upload, download, requestID))
     }
 }

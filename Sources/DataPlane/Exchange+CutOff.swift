@@ -26,14 +26,14 @@ enum CutOff {
 
 /// A request is admitted once; what it opened may last for hours. Whatever made it admissible is looked at again, and all
 /// that can fail then ends here.
-extension Exchange {
+extension Admitted {
     /// Looks, in a new table or at a later time in milliseconds, at what the table had to do with admitting the request.
     func recheckAccess(in table: RouteTable, at milliseconds: Int64, on connection: Connection) {
-        guard !isCutOff else { return }
-        if let grant, !grant.isInForce(in: table, at: milliseconds) {
+        guard !admission.isCutOff else { return }
+        if let grant = admission.grant, !grant.isInForce(in: table, at: milliseconds) {
             return cutOff(.grantWithdrawn, on: connection)
         }
-        guard let session, table.isComplete else { return }
+        guard let session = admission.session, table.isComplete else { return }
         let current = table.session(session.id)
         guard current !== session else { return }
         guard let current else { return cutOff(.sessionGone, on: connection) }
@@ -43,13 +43,13 @@ extension Exchange {
     /// Ends what the connection carries: whoever carries it looks at `isCutOff` when it wakes. Half an answer is broken
     /// off, and a WebSocket is told that it was policy (1008).
     func cutOff(_ reason: CutOff, on connection: Connection) {
-        guard !isCutOff else { return }
-        isCutOff = true
+        guard !admission.isCutOff else { return }
+        admission.isCutOff = true
         connection.waiter.wake()
         guard let code = reason.code else { return }
         worker.control.denied(
             Denial(
-                code: code, email: signIn?.email, peer: connection.peer.description, session: session?.id,
-                requestID: requestID.text))
+                code: code, email: admission.signIn?.email, peer: connection.peer.description,
+                session: admission.session?.id, requestID: requestID.text))
     }
 }

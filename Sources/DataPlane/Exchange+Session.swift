@@ -5,6 +5,9 @@ internal import Routing
 internal import Telemetry
 
 /// The session ending: lend a connection to the session, write the rewritten head, move bytes both ways.
+///
+/// What does not wait is never inlined into what does: its temporaries would lie in the task's frame for as long as the
+/// answer lasts, a kilobyte for each request in flight.
 extension Exchange {
     /// Why the answer could not be delivered.
     private enum Failure: Error {
@@ -23,13 +26,15 @@ extension Exchange {
     /// Carries the request to a session's agent (`port` nil) or to another of its ports.
     ///
     /// The editor is ours, and hears the public host as the agent does; what else listens hears localhost.
+    @inline(never)
     func serveSession(
-        _ session: SessionRoute, port: UInt16?, isEditor: Bool = false, _ who: Identification, on connection: Connection
+        _ session: SessionRoute, port: UInt16?, isEditor: Bool = false, as kind: RouteKind, _ who: Identification,
+        on connection: Connection
     ) async -> Ending {
         if request.forwardsLeft(in: connection.input!.bytes) == 0 { return await answerOptions(on: connection) }
         guard let agent = session.target else {
             let bytes = connection.input!.bytes
-            switch grant {
+            switch admission.grant {
             case nil:
                 return await serveWaiting(
                     session, email: worker.gatekeeper.email(who, in: bytes) ?? "", isNavigation: isNavigation(bytes),
@@ -42,31 +47,49 @@ extension Exchange {
             }
         }
         let target = port.map(agent.atPort) ?? agent
-        let now = Int64(worker.executor.now.milliseconds)
-        if session.activity.touch(at: now), grant == nil, session.activity.isTokenDue(at: now) {
-            tellToken(session, who, on: connection)
-        }
-        self.session = session
-        let isWritten =
-            if isEditor {
-                writeRequest(worker.rewrites.agent, nil, who, on: connection)
-            } else if let port {
-                writeRequest(worker.rewrites.request(toPort: port), nil, who, on: connection)
-            } else if case .password = grant {
-                writeRequest(worker.rewrites.attach, target.authorization, who, on: connection)
-            } else {
-                writeRequest(worker.rewrites.agent, target.authorization, who, on: connection)
-            }
-        guard isWritten else {
+        guard prepare(for: session, at: target, port, isEditor, who, on: connection) else {
             return await refuse(.malformed(.headTooLarge), on: connection, isAPI: false)
         }
-        upload.begin(request.framing, writesChunks: request.framing.isChunked)
-        connection.input!.consume(request.byteCount)
         if request.expectsContinue, connection.input!.isEmpty {
             // Answered here: a session that answers late would keep the client from sending (RFC 9110 §10.1.1).
             append("HTTP/1.1 100 Continue\r\n\r\n")
             guard await flush(to: connection) else { return .abort }
         }
+        return await converse(with: session, at: target, as: kind, on: connection)
+    }
+
+    /// Notes that the session is used and writes the head that it gets; false if that does not fit.
+    @inline(never)
+    private func prepare(
+        for session: SessionRoute, at target: UpstreamTarget, _ port: UInt16?, _ isEditor: Bool, _ who: Identification,
+        on connection: Connection
+    ) -> Bool {
+        let now = Int64(worker.executor.now.milliseconds)
+        if session.activity.touch(at: now), admission.grant == nil, session.activity.isTokenDue(at: now) {
+            tellToken(session, who, on: connection)
+        }
+        admission.session = session
+        let isWritten =
+            if isEditor {
+                writeRequest(worker.rewrites.agent, nil, who, on: connection)
+            } else if let port {
+                writeRequest(worker.rewrites.request(toPort: port), nil, who, on: connection)
+            } else if case .password = admission.grant {
+                writeRequest(worker.rewrites.attach, target.authorization, who, on: connection)
+            } else {
+                writeRequest(worker.rewrites.agent, target.authorization, who, on: connection)
+            }
+        guard isWritten else { return false }
+        upload.begin(request.framing, writesChunks: request.framing.isChunked)
+        connection.input!.consume(request.byteCount)
+        return true
+    }
+
+    /// Sends the request whose head is written, on a connection of the pool or a new one, and delivers the answer.
+    @inline(never)
+    private func converse(
+        with session: SessionRoute, at target: UpstreamTarget, as kind: RouteKind, on connection: Connection
+    ) async -> Ending {
         let headCount = toUpstream!.count
         var upstream = worker.pool.takeIdle(target, waiter: connection.waiter)
         var isReused = upstream != nil
@@ -88,7 +111,8 @@ extension Exchange {
             do throws(Failure) {
                 let isTunnel = try await relay(through: stream, isReused: isReused, on: connection)
                 if isTunnel {
-                    beginTunnel(through: stream, session)
+                    writeAnswerHead(ResponseDelivery(framing: .none, keepAlive: true))
+                    connection.tunnel = Tunnel(from: self, as: kind, through: stream, to: session)
                     return .tunnel
                 }
                 return finish(stream, target, on: connection)
@@ -112,10 +136,11 @@ extension Exchange {
     /// Carries the request to the session's editor, as to its agent.
     func serveEditor(of session: SessionRoute, _ who: Identification, on connection: Connection) async -> Ending {
         guard let port = session.editorPort else { return await refuse(.noEditor, on: connection, isAPI: false) }
-        return await serveSession(session, port: port, isEditor: true, who, on: connection)
+        return await serveSession(session, port: port, isEditor: true, as: .session, who, on: connection)
     }
 
     /// Hands on the git token that an owner's request carries: the session may run for longer than the one it has is good.
+    @inline(never)
     private func tellToken(_ session: SessionRoute, _ who: Identification, on connection: Connection) {
         let bytes = connection.input!.bytes
         var tokens: [(name: String, value: String)] = []
@@ -147,6 +172,7 @@ extension Exchange {
     }
 
     /// Whether a person is opening a page: only that gets a page instead of an error, and wakes a session.
+    @inline(never)
     private func isNavigation(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard request.method == .get || request.method == .head, request.upgrade == .none else { return false }
         if let mode = request.first(.secFetchMode) {
@@ -170,13 +196,14 @@ extension Exchange {
     // MARK: The request
 
     /// Writes the head that the session gets; false if it does not fit.
+    @inline(never)
     private func writeRequest(
         _ rewrite: borrowing RequestRewrite, _ authorization: [UInt8]?, _ who: Identification,
         on connection: Connection
     ) -> Bool {
         let bytes = connection.input!.bytes
         let user =
-            worker.settings.tellsSessionsTheUser && grant == nil
+            worker.settings.tellsSessionsTheUser && admission.grant == nil
             ? worker.gatekeeper.email(who, in: bytes).map { Array($0.utf8) } : nil
         let buffer = toUpstream ?? worker.executor.buffers.take()
         toUpstream = buffer
@@ -268,7 +295,7 @@ extension Exchange {
         _ progress: inout Progress, through stream: Stream, isReused: Bool, on connection: Connection
     ) throws(Failure) -> Step {
         // Half an answer must not look like a whole one, so it breaks off.
-        if isCutOff { throw .client }
+        if admission.isCutOff { throw .client }
         let client = connection.stream
         var moved = false
         if !progress.uploadAbandoned, !upload.isFinished(toUpstream) {
@@ -429,6 +456,7 @@ extension Exchange {
         return starts(type.value.bytes(in: buffer.bytes), with: "text/event-stream")
     }
 
+    @inline(never)
     private func writeAnswerHead(_ delivery: ResponseDelivery) {
         let buffer = fromUpstream!
         let bytes = UnsafeRawBufferPointer(rebasing: buffer.bytes[..<response.byteCount])
@@ -463,6 +491,7 @@ extension Exchange {
     // MARK: Endings
 
     /// After a complete answer: what may be used again is, and nothing else.
+    @inline(never)
     private func finish(_ stream: Stream, _ target: UpstreamTarget, on connection: Connection) -> Ending {
         count()
         let isClean =
@@ -472,12 +501,10 @@ extension Exchange {
         return keepsClient ? .keepAlive : request.keepAlive ? .close : .closeAsAnnounced
     }
 
+    @inline(never)
     private func count() {
-        let telemetry = worker.telemetry
-        if upload.spliced > 0 { telemetry.bytes(.toUpstream, .spliced, Int(upload.spliced)) }
-        if upload.copied > 0 { telemetry.bytes(.toUpstream, .copied, Int(upload.copied)) }
-        if download.spliced > 0 { telemetry.bytes(.toClient, .spliced, Int(download.spliced)) }
-        if download.copied > 0 { telemetry.bytes(.toClient, .copied, Int(download.copied)) }
+        upload.count(as: .toUpstream, in: worker.telemetry)
+        download.count(as: .toClient, in: worker.telemetry)
     }
 
     /// Before the answer's head has left, a failure is an answer of its own; afterwards only breaking off is honest.
@@ -541,118 +568,6 @@ extension Exchange {
         let isWhole = upload.isTaken
         request.byteCount = 0
         request.framing = .none
-        var refusal = refusal
-        if !isWhole { refusal.closes = true }
-        return await refuse(refusal, on: connection, isAPI: true)
-    }
-
-    // MARK: Tunnels
-
-    /// Makes the exchange a tunnel; the 101 leaves with its first bytes.
-    private func beginTunnel(through stream: Stream, _ session: SessionRoute) {
-        writeAnswerHead(ResponseDelivery(framing: .none, keepAlive: true))
-        tunnel = stream
-        // A tunnel may stand for hours; the fields of its heads are no use to it.
-        request.fields = []
-        response.fields = []
-        upload.begin(.untilClose, writesChunks: false)
-        download.begin(.untilClose, writesChunks: false)
-        session.activity.openTunnel(at: Int64(worker.executor.now.milliseconds))
-        worker.telemetry.adjust(.upstreamInUse, by: 1)
-        worker.telemetry.adjust(.tunnels, by: 1)
-        worker.telemetry.count(.tunnelsOpened)
-    }
-
-    private func endTunnel(_ session: SessionRoute) {
-        tunnel?.close()
-        tunnel = nil
-        session.activity.closeTunnel(at: Int64(worker.executor.now.milliseconds))
-        worker.telemetry.adjust(.upstreamInUse, by: -1)
-        worker.telemetry.adjust(.tunnels, by: -1)
-        count()
-        recordTunnel()
-    }
-
-    /// Carries a tunnel's bytes both ways until one side closes. Nil once both have been silent for a while: it holds
-    /// nothing then but its streams, and wants to be carried on when one of them has something to say or it must end.
-    func carryTunnel(on connection: Connection) async -> Ending? {
-        guard let stream = tunnel, let session else { preconditionFailure("not a tunnel") }
-        guard await carry(stream, session, on: connection) else { return nil }
-        endTunnel(session)
-        return .close
-    }
-
-    /// The same; true if the tunnel has ended.
-    private func carry(_ stream: Stream, _ session: SessionRoute, on connection: Connection) async -> Bool {
-        var rounds = 0
-        while true {
-            switch tunnelStep(through: stream, session, on: connection) {
-            case .ended: return true
-            case .moved:
-                rounds += 1
-                if rounds & 7 == 0 { await connection.waiter.yield() }
-            case .blocked:
-                rounds = 0
-                // Nothing is reported between the end of this wait and the parking: both happen in one turn of the loop.
-                let silence = worker.executor.now.advanced(milliseconds: Connection.parkedAfterMilliseconds)
-                if await connection.waiter.wait(until: silence) == .deadline { return false }
-            }
-        }
-    }
-
-    private enum TunnelStep { case ended, moved, blocked }
-
-    /// Moves what can be moved now, both ways; a function of its own for the reason that `step` is one.
-    @inline(never)
-    private func tunnelStep(
-        through stream: Stream, _ session: SessionRoute, on connection: Connection
-    ) -> TunnelStep {
-        let client = connection.stream
-        if isCutOff { return sayGoodbye(.policyViolation, to: client) }
-        if worker.isPastDrain { return sayGoodbye(.goingAway, to: client) }
-        var moved = false
-        do throws(RelayFailure) {
-            if try upload.advance(from: client, &connection.input, to: stream, &toUpstream, on: worker.executor) {
-                // Keystrokes are use; what the session prints by itself is not.
-                session.activity.touch(at: Int64(worker.executor.now.milliseconds))
-                moved = true
-            }
-            if try download.advance(from: stream, &fromUpstream, to: client, &toClient, on: worker.executor) {
-                moved = true
-            }
-        } catch {
-            return .ended
-        }
-        // Either side's end ends the tunnel, once the other has what was on its way.
-        if download.isFinished(toClient) || upload.isFinished(toUpstream) { return .ended }
-        if moved { return .moved }
-        releaseEmptyBuffers(of: connection)
-        client.interest = .hangUp
-        stream.interest = .hangUp
-        if download.isPending(fromUpstream, toClient) {
-            client.interest.insert(.write)
-        } else {
-            stream.interest.insert(.read)
-        }
-        if upload.isPending(connection.input, toUpstream) {
-            stream.interest.insert(.write)
-        } else {
-            client.interest.insert(.read)
-        }
-        return client.isBroken ? .ended : .blocked
-    }
-
-    /// Why the gateway ends a WebSocket (RFC 6455 §7.4.1).
-    private enum Goodbye: UInt16 {
-        case goingAway = 1001
-        case policyViolation = 1008
-    }
-
-    /// Sends a close frame, where no other frame is half sent.
-    private func sayGoodbye(_ reason: Goodbye, to client: Stream) -> TunnelStep {
-        guard !download.isPending(fromUpstream, toClient) else { return .ended }
-        let code = reason.rawValue
-        _ = [0x88, 0x02, UInt8(code >> 8), UInt8(code & 0xff)].withUnsafeBytes { client.send($0) }
-        return .ended
+        return await refuse(isWhole ? refusal : refusal.closing, on: connection, isAPI: true)
     }
 }

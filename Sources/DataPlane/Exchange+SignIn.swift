@@ -14,8 +14,8 @@ extension Exchange {
         // Whoever has no cookie has no sign-in that could be asked about.
         guard let email = worker.gatekeeper.email(who, in: bytes), !cookies.isEmpty else { throw .signInEnded }
         let signIn = SignIn(cookies: cookies, email: email)
-        self.signIn = signIn
-        signInDue = worker.executor.now.advanced(seconds: recheck.stream)
+        admission.signIn = signIn
+        admission.signInDue = worker.executor.now.advanced(seconds: recheck.stream)
         if let standing = worker.signIns?.standing(of: signIn.digest, at: worker.executor.now) {
             try judge(standing)
             return false
@@ -38,25 +38,28 @@ extension Exchange {
         }
     }
 
-    private func remember(_ verdict: SignInVerdict, _ signIn: SignIn) -> SignInCache.Standing {
+}
+
+extension Admitted {
+    func remember(_ verdict: SignInVerdict, _ signIn: SignIn) -> SignInCache.Standing {
         worker.signIns?.take(verdict, for: signIn.digest, at: worker.executor.now) ?? .unconfirmed
     }
 
     /// Asks again, once it is due, for an answer that lasts; called every second.
     func recheckSignIn(under recheck: SignInRecheck, on connection: Connection) {
-        guard let signIn else { return }
+        guard let signIn = admission.signIn else { return }
         let now = worker.executor.now
-        if let verdict = signInQuestion?.verdict {
-            signInQuestion = nil
+        if let verdict = admission.signInQuestion?.verdict {
+            admission.signInQuestion = nil
             // The cache knows until when the last confirmation counts; an outage alone cuts nobody off before.
             let isAsked = verdict != .unknown
             switch remember(verdict, signIn) {
-            case .holds: signInDue = now.advanced(seconds: isAsked ? recheck.stream : recheck.fresh)
+            case .holds: admission.signInDue = now.advanced(seconds: isAsked ? recheck.stream : recheck.fresh)
             case .ended: cutOff(.signInEnded, on: connection)
             case .unconfirmed: cutOff(.signInUnconfirmed, on: connection)
             }
-        } else if signInQuestion == nil, signInDue <= now {
-            signInQuestion = SignInQuestion(signIn, to: worker.control, for: connection)
+        } else if admission.signInQuestion == nil, admission.signInDue <= now {
+            admission.signInQuestion = SignInQuestion(signIn, to: worker.control, for: connection)
         }
     }
 }

@@ -8,7 +8,7 @@ internal import Telemetry
 ///
 /// It holds what is needed while bytes are in flight and is reused for the next request of any connection, so that
 /// neither an idle connection nor a request costs an allocation.
-final class Exchange {
+final class Exchange: Admitted {
     /// What becomes of the client's connection.
     enum Ending: Sendable {
         case keepAlive
@@ -18,7 +18,7 @@ final class Exchange {
         case closeAsAnnounced
         /// Reset it: the client must not take what it has for a whole answer.
         case abort
-        /// It lives on as a tunnel, which `carryTunnel` carries.
+        /// It lives on as the connection's tunnel.
         case tunnel
     }
 
@@ -52,22 +52,8 @@ final class Exchange {
     private var account: Accounts.Number?
     /// Whether the account counts the answer as one of its event streams.
     private var holdsStream = false
-    /// What is asked about again while the answer lasts; nil if nothing is.
-    var signIn: SignIn?
-    var signInDue = Deadline.never
-    var signInQuestion: SignInQuestion?
-    /// The session that is being served.
-    var session: SessionRoute?
-    /// The session's side of the tunnel that the connection has become.
-    var tunnel: Stream?
-    /// Which kind of request opened it.
-    private var tunnelKind = RouteKind.session
-    /// What admitted the request, if it was not the owner who asked.
-    private(set) var grant: Grant? {
-        didSet { worker.grants += (grant == nil ? 0 : 1) - (oldValue == nil ? 0 : 1) }
-    }
-    /// Whether what is being carried must end: whoever it is for may no longer have it.
-    var isCutOff = false
+    /// What made the request admissible; a tunnel takes it over.
+    var admission = Admission()
     /// What the access log tells of the request; nil without one.
     var accessDetails: AccessDetails?
 
@@ -96,11 +82,8 @@ final class Exchange {
         if holdsStream, let account { worker.people.giveBackStream(account) }
         holdsStream = false
         account = nil
-        signIn = nil
-        signInQuestion = nil
-        session = nil
-        if grant != nil { grant = nil }
-        isCutOff = false
+        if admission.grant != nil { worker.grants -= 1 }
+        admission = Admission()
         accessDetails = nil
         startedAt = 0
         answeredAt = 0
@@ -110,12 +93,19 @@ final class Exchange {
         if let lent = buffer.take() { worker.executor.buffers.giveBack(lent) }
     }
 
+    /// Hands what made the request admissible to the tunnel that it opened.
+    func takeAdmission() -> Admission {
+        defer { admission = Admission() }
+        return admission
+    }
+
     /// Gives back what is empty before a wait of unknown length.
     func releaseEmptyBuffers(of connection: Connection) {
-        if toUpstream?.isEmpty == true { giveBack(&toUpstream) }
-        if fromUpstream?.isEmpty == true { giveBack(&fromUpstream) }
-        if toClient?.isEmpty == true { giveBack(&toClient) }
-        connection.releaseInputIfEmpty()
+        let buffers = worker.executor.buffers
+        buffers.giveBackIfEmpty(&toUpstream)
+        buffers.giveBackIfEmpty(&fromUpstream)
+        buffers.giveBackIfEmpty(&toClient)
+        buffers.giveBackIfEmpty(&connection.input)
     }
 
     /// The buffer for bytes to the client.
@@ -172,7 +162,10 @@ final class Exchange {
             record(.refusal)
             return ending
         case .admitted(let who, let grant):
-            if grant != nil { self.grant = grant }
+            if grant != nil {
+                admission.grant = grant
+                worker.grants += 1
+            }
             noteAccess(who, buffer.bytes)
             let ending: Ending
             let kind: RouteKind
@@ -189,16 +182,16 @@ final class Exchange {
                 ending = await callAPI(who, on: connection)
             case .session(let session):
                 kind = .session
-                ending = await serveSession(session, port: nil, who, on: connection)
+                ending = await serveSession(session, port: nil, as: kind, who, on: connection)
             case .port(let session, let port):
                 kind = .port
-                ending = await serveSession(session, port: port, who, on: connection)
+                ending = await serveSession(session, port: port, as: kind, who, on: connection)
             case .pod:
                 kind = .pod
                 ending = await callAPI(as: .pod, on: connection)
             case .attach(_, let session?):
                 kind = .attach
-                ending = await serveSession(session, port: nil, who, on: connection)
+                ending = await serveSession(session, port: nil, as: kind, who, on: connection)
             case .editor(let session):
                 kind = .session
                 ending = await serveEditor(of: session, who, on: connection)
@@ -206,13 +199,11 @@ final class Exchange {
                 kind = .refusal
                 ending = await refuse(.unknownSession, on: connection, isAPI: false)
             }
-            if case .tunnel = ending { tunnelKind = kind } else { record(kind) }
+            // A tunnel is counted when it ends.
+            if case .tunnel = ending {} else { record(kind) }
             return ending
         }
     }
-
-    /// Counts the request that opened a tunnel, now that it has ended.
-    func recordTunnel() { record(tunnelKind) }
 
     /// Counts the request on the account of whoever asks, whatever becomes of it; a refusal if that asks too fast.
     ///
@@ -271,10 +262,11 @@ final class Exchange {
         worker.telemetry.count(.streamsOpened)
     }
 
+    @inline(never)
     private func record(_ kind: RouteKind) {
         let duration = ClockText.microseconds() &- startedAt
-        // Streams and tunnels last as long as somebody watches.
-        let isTimed = !isEventStream && status != 101 && startedAt > 0
+        // Streams last as long as somebody watches.
+        let isTimed = !isEventStream && startedAt > 0
         worker.telemetry.request(
             kind, MethodClass(rawValue: request.method.rawValue) ?? .other, status: status,
             microseconds: isTimed ? duration : nil,
@@ -282,6 +274,7 @@ final class Exchange {
         logAccess(kind, microseconds: duration)
     }
 
+    @inline(never)
     private func adoptRequestID(_ bytes: UnsafeRawBufferPointer) {
         if let field = request.first(.xRequestID), requestID.adopt(field.value.bytes(in: bytes)) { return }
         requestID.generate(&worker.requestIDs)

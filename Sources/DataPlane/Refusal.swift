@@ -2,21 +2,47 @@ internal import HTTPWire
 internal import Telemetry
 
 /// A fixed answer instead of what was asked for.
-struct Refusal: Error {
-    var status: Int
+///
+/// A class, because every async function that may be given one would keep room for its strings while it waits for
+/// something else: kilobytes for each request in flight.
+final class Refusal: Error {
+    let status: Int
     /// Stable snake_case name.
-    var code: String
+    let code: String
     /// A sentence for a person.
-    var sentence: String
+    let sentence: String
     /// Whether the connection ends with it: what follows could not be trusted, or is not wanted.
-    var closes = false
-    var retryAfterSeconds: Int?
+    let closes: Bool
+    let retryAfterSeconds: Int?
     /// Methods for a 405.
-    var allow: String?
+    let allow: String?
     /// What a 401 asks for (RFC 9110 §11.6.1); JSON then, for tools ask.
-    var challenge: String?
+    let challenge: String?
     /// Whether only people can meet it: text then.
-    var isText = false
+    let isText: Bool
+
+    init(
+        status: Int, code: String, sentence: String, closes: Bool = false, retryAfterSeconds: Int? = nil,
+        allow: String? = nil, challenge: String? = nil, isText: Bool = false
+    ) {
+        self.status = status
+        self.code = code
+        self.sentence = sentence
+        self.closes = closes
+        self.retryAfterSeconds = retryAfterSeconds
+        self.allow = allow
+        self.challenge = challenge
+        self.isText = isText
+    }
+
+    /// The same as the connection's last answer.
+    var closing: Refusal {
+        closes
+            ? self
+            : Refusal(
+                status: status, code: code, sentence: sentence, closes: true, retryAfterSeconds: retryAfterSeconds,
+                allow: allow, challenge: challenge, isText: isText)
+    }
 
     /// The word under which it is counted.
     var reason: RefusalReason {

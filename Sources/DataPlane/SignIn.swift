@@ -1,7 +1,9 @@
 package import Identity
 
 /// A sign-in as a request shows it, for whoever can say whether it still holds.
-package struct SignIn: Sendable {
+///
+/// A class, so that whatever lasts holds one word where sign-ins are not asked about again.
+package final class SignIn: Sendable {
     /// The sign-in cookies and no others, as the value of a Cookie field.
     package let cookies: [UInt8]
     /// The normalised address that the ingress named.

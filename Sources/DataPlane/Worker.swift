@@ -40,7 +40,7 @@ final class Worker {
     /// Pods are not trusted with everybody's connections: theirs are counted, and bounded by themselves.
     private var podConnections = 0
     private var podLimit: Int { max(16, settings.connectionsPerWorker / 8) }
-    /// How many exchanges a grant admitted.
+    /// How many exchanges and tunnels a grant admitted.
     var grants = 0
     private var peers: PeerQuota
     private var exchanges: [Exchange] = []
@@ -127,18 +127,18 @@ final class Worker {
         connections.append(connection)
         if entrance == .pod { podConnections += 1 }
         telemetry.count(.connectionsAccepted)
-        serve(LoopBound(connection))
+        serve(connection)
     }
 
     /// Serves a connection on a task for as long as it has something to do, and parks it in between.
-    private func serve(_ connection: LoopBound<Connection>) {
-        loop.spawn { [self = LoopBound(self)] _ in
-            let worker = self.value
-            if await connection.value.serve() {
-                worker.remove(connection.value)
-                return
+    func serve(_ connection: Connection) {
+        loop.spawn { [connection = LoopBound(connection)] _ in
+            let connection = connection.value
+            if await connection.serve() {
+                connection.worker.remove(connection)
+            } else {
+                connection.park()
             }
-            connection.value.park { worker.serve(connection) }
         }
     }
 
@@ -165,7 +165,7 @@ final class Worker {
 
     private func recheckAccess() {
         let now = Int64(executor.now.milliseconds)
-        for connection in connections { connection.exchange?.recheckAccess(in: table, at: now, on: connection) }
+        for connection in connections { connection.admitted?.recheckAccess(in: table, at: now, on: connection) }
     }
 
     /// Takes over what was read anew, from the next request on.
@@ -233,8 +233,9 @@ final class Worker {
     /// Once a second: ask about sign-ins again, forget upstream connections that nobody needs.
     func tick() {
         sweep()
+        executor.buffers.trim()
         if let recheck = settings.recheck {
-            for connection in connections { connection.exchange?.recheckSignIn(under: recheck, on: connection) }
+            for connection in connections { connection.admitted?.recheckSignIn(under: recheck, on: connection) }
         }
         // Between two tables only time can end something: what a grant allows.
         if grants > 0 { recheckAccess() }

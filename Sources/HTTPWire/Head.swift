@@ -99,7 +99,8 @@ package struct RequestHead: ~Copyable, Sendable {
     /// Size of the head in the buffer, its last CRLF included.
     package var byteCount = 0
 
-    package init() { fields.reserveCapacity(48) }
+    // What most browsers send; where more come it grows once, and is used again.
+    package init() { fields.reserveCapacity(24) }
 
     /// The first field with this name, for names that may appear once.
     package func first(_ name: FieldName) -> Field? {
@@ -125,7 +126,7 @@ package struct ResponseHead: ~Copyable, Sendable {
     /// Size of the head in the buffer, its last CRLF included.
     package var byteCount = 0
 
-    package init() { fields.reserveCapacity(32) }
+    package init() { fields.reserveCapacity(16) }
 
     /// The first field with this name, for names that may appear once.
     package func first(_ name: FieldName) -> Field? {

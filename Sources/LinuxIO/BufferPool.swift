@@ -1,14 +1,22 @@
+internal import Glibc
+
 /// Bytes received and not yet used: a window [start, end) in storage borrowed from a loop's pool.
 package final class IOBuffer {
+    /// Pages of its own, which the kernel has back as soon as they are not wanted. In the heap they would lie between the
+    /// small objects that outlive them, and the memory of a burst would stay with the process for good.
     package private(set) var storage: UnsafeMutableRawBufferPointer
     package var start = 0
     package var end = 0
 
-    init(capacity: Int) {
-        storage = .allocate(byteCount: capacity, alignment: 64)
-    }
+    init(capacity: Int) { storage = Self.map(capacity) }
 
-    deinit { storage.deallocate() }
+    deinit { munmap(storage.baseAddress, storage.count) }
+
+    private static func map(_ size: Int) -> UnsafeMutableRawBufferPointer {
+        let address = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let address, Int(bitPattern: address) != -1 else { fatalError("no memory for a buffer of \(size) bytes") }
+        return UnsafeMutableRawBufferPointer(start: address, count: size)
+    }
 
     @inlinable @inline(__always)
     package var count: Int { end - start }
@@ -60,12 +68,11 @@ package final class IOBuffer {
     /// Doubles the storage, up to `limit` bytes; false if it is that large already.
     package func grow(limit: Int) -> Bool {
         guard storage.count < limit else { return false }
-        let larger = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: min(storage.count * 2, limit), alignment: 64)
+        let larger = Self.map(min(storage.count * 2, limit))
         larger.baseAddress!.copyMemory(from: storage.baseAddress! + start, byteCount: count)
         end -= start
         start = 0
-        storage.deallocate()
+        munmap(storage.baseAddress, storage.count)
         storage = larger
         return true
     }
@@ -84,10 +91,14 @@ package final class IOBuffer {
 package final class BufferPool {
     /// Bytes of a pooled buffer: a browser's request head with split cookies, or an answer head with its first bytes.
     package static let standardSize = 16 << 10
-    /// Free buffers kept at most: 4 MiB a loop.
-    private static let kept = 256
+    /// Free buffers kept at most: 16 MiB a loop.
+    private static let kept = 1024
+    /// Free buffers kept however little goes on: 256 KiB a loop.
+    private static let spared = 16
 
     private var free: [IOBuffer] = []
+    /// So many buffers were free all the time since the last `trim`.
+    private var unneeded = 0
     /// Buffers on loan, for leak tests.
     package private(set) var lent = 0
 
@@ -96,7 +107,9 @@ package final class BufferPool {
     /// Lends an empty buffer.
     package func take() -> IOBuffer {
         lent += 1
-        return free.popLast() ?? IOBuffer(capacity: Self.standardSize)
+        guard let buffer = free.popLast() else { return IOBuffer(capacity: Self.standardSize) }
+        if free.count < unneeded { unneeded = free.count }
+        return buffer
     }
 
     /// Takes a buffer back; one that grew is freed.
@@ -106,5 +119,19 @@ package final class BufferPool {
         buffer.start = 0
         buffer.end = 0
         free.append(buffer)
+    }
+
+    /// Takes a buffer back that has nothing in it, if there is one.
+    package func giveBackIfEmpty(_ buffer: inout IOBuffer?) {
+        guard let lent = buffer, lent.isEmpty else { return }
+        buffer = nil
+        giveBack(lent)
+    }
+
+    /// Frees what nobody has needed since the last call; to be called about once a second.
+    package func trim() {
+        let surplus = min(unneeded, free.count - Self.spared)
+        if surplus > 0 { free.removeFirst(surplus) }
+        unneeded = free.count
     }
 }

@@ -1,3 +1,9 @@
+/// Somebody who waits without a task; see `Waiter.park`.
+package protocol Parked: AnyObject {
+    /// Goes on; runs on the loop and must not suspend.
+    func unpark(_ wake: Waiter.Wake)
+}
+
 /// The one place where a task of a loop waits: for its streams, for a wake-up from elsewhere, or for a deadline.
 ///
 /// A task has one waiter and attaches it to every stream it looks after, so it can wait for "whatever comes first"
@@ -8,8 +14,8 @@ package final class Waiter {
 
     unowned let executor: LoopExecutor
     private var continuation: UnsafeContinuation<Wake, Never>?
-    /// What to do instead of resuming a task, while none waits.
-    private var parked: ((Wake) -> Void)?
+    /// Whom to call instead of resuming a task, while none waits.
+    private unowned(unsafe) var parked: (any Parked)?
     /// A wake-up from elsewhere that nobody has waited for yet.
     private var signalled = false
     fileprivate(set) var deadline = Deadline.never
@@ -43,14 +49,16 @@ package final class Waiter {
         self.continuation = continuation
     }
 
-    /// Like `wait`, for long waits that should not keep a task and its frames: calls `resume` once, on the loop.
-    package func park(until deadline: Deadline, _ resume: @escaping (Wake) -> Void) {
+    /// Like `wait`, for long waits that should not keep a task and its frames: calls `unpark` once, on the loop.
+    ///
+    /// Whoever parks owns the waiter, or outlives the wait otherwise: it is not retained.
+    package func park(_ parked: any Parked, until deadline: Deadline) {
         if signalled {
             signalled = false
-            return resume(.event)
+            return parked.unpark(.event)
         }
         schedule(deadline)
-        parked = resume
+        self.parked = parked
     }
 
     private func schedule(_ deadline: Deadline) {
@@ -83,7 +91,7 @@ package final class Waiter {
         guard let parked else { return false }
         self.parked = nil
         deadline = .never
-        parked(wake)
+        parked.unpark(wake)
         return true
     }
 
