@@ -120,7 +120,9 @@ struct Gatekeeper: ~Copyable {
     }
 
     /// The keyed digest of the caller's address; nil if nobody was identified.
-    func digest(_ who: Identification, in buffer: UnsafeRawBufferPointer) -> UInt64? { identity.digest(who, in: buffer) }
+    func digest(_ who: Identification, in buffer: UnsafeRawBufferPointer) -> UInt64? {
+        identity.digest(who, in: buffer)
+    }
 
     /// The caller's normalised address; nil if nobody was identified.
     func email(_ who: Identification, in buffer: UnsafeRawBufferPointer) -> String? {
