@@ -3,8 +3,10 @@
 /// Rules of the API (kubernetes.io, "Efficient detection of changes"): a watch starts at the list's version; bookmarks
 /// move that version on; 410, as a status or in an ERROR event, means that the version is too old, so list again; a
 /// continue token that expired means the list begins anew. A version that the server refuses again and again may be one
-/// that it does not know any more or not yet (a store brought back from a backup), so list again, too. No two attempts
-/// are less than a second apart, unless the one before was a watch that lived.
+/// that it does not know any more, so list again, too. A server that was away may come back with its store brought back
+/// from a backup: a version of before is then in the future, which a watch does not say; it is silent until the versions
+/// have caught up. So list again when it answers. No two attempts are less than a second apart, unless the one before was
+/// a watch that lived.
 package struct WatchState: Hashable, Sendable {
     /// What to do now.
     package enum Action: Hashable, Sendable {
@@ -36,6 +38,9 @@ package struct WatchState: Hashable, Sendable {
 
     /// After so many refusals of a version the list is asked for again.
     private static let patience = 3
+
+    /// After so many attempts without an answer the server was away; one may be a connection that was kept too long.
+    private static let absence = 2
 
     /// A watch that lived so long was a healthy one.
     package static let healthyLife = Duration.seconds(5)
@@ -87,6 +92,7 @@ package struct WatchState: Hashable, Sendable {
         switch phase {
         // A page that fails for good must not keep an old token for ever.
         case .listing(.some) where failures > Self.patience: phase = .listing(nil)
+        case .watching where status == nil && failures >= Self.absence: phase = .listing(nil)
         case .watching where failures >= Self.patience && status != nil && status != 429: phase = .listing(nil)
         default: break
         }

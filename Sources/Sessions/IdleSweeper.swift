@@ -68,16 +68,19 @@ package struct IdleSweeper<SweepClock: Clock>: Sendable where SweepClock.Duratio
         var ledger = IdleLedger()
         let start = clock.now
         while !Task.isCancelled {
-            await sweep(&ledger, uptime: { start.duration(to: clock.now) })
-            do { try await clock.sleep(until: clock.now.advanced(by: interval), tolerance: nil) } catch { return }
+            let saw = await sweep(&ledger, uptime: { start.duration(to: clock.now) })
+            // Who is chosen before the first list has come looks as soon as it has.
+            let pause = saw ? interval : min(interval, .seconds(1))
+            do { try await clock.sleep(until: clock.now.advanced(by: pause), tolerance: nil) } catch { return }
         }
     }
 
-    /// One look at every running session.
-    func sweep(_ ledger: inout IdleLedger, uptime: () -> Duration) async {
+    /// One look at every running session; false if they cannot be seen.
+    @discardableResult
+    func sweep(_ ledger: inout IdleLedger, uptime: () -> Duration) async -> Bool {
         let snapshot = directory.snapshot
         // Without sight of the sessions, what looks idle may be in use through another replica.
-        guard snapshot.inSync else { return }
+        guard snapshot.inSync else { return false }
         let running = snapshot.sessions.compactMap(RunningSession.init)
         ledger.keep(only: Set(running.map(\.session.id)))
 
@@ -102,11 +105,12 @@ package struct IdleSweeper<SweepClock: Clock>: Sendable where SweepClock.Duratio
             case .keep(let reason, let remaining):
                 verdicts[session.id] = verdict(reason, remaining, earlier: snapshot.verdicts[session.id])
             case .stop(let reason):
-                guard !Task.isCancelled else { return }
+                guard !Task.isCancelled else { return true }
                 if let kept = await stop(one, reason, &ledger, uptime) { verdicts[session.id] = kept }
             }
         }
         directory.note(verdicts)
+        return true
     }
 
     private func decide(

@@ -62,18 +62,25 @@ struct WatchStateTests {
         #expect(state.action == .list(continuing: nil))
     }
 
-    @Test("A version that is refused three times is given up; a server that is away or busy changes nothing")
+    @Test("A server that was away is listed anew: its store may be an older one; one attempt that fails is nothing")
+    func absence() {
+        var state = watching()
+        state.failed(status: nil, retryAfter: nil)
+        #expect(state.action == .watch(from: "10"))
+        state.failed(status: nil, retryAfter: nil)
+        #expect(state.action == .list(continuing: nil))
+    }
+
+    @Test("A version that is refused three times is given up; a server that is busy changes nothing")
     func refusedVersion() {
         var refused = watching()
         for _ in 0..<2 { refused.failed(status: 504, retryAfter: nil) }
         #expect(refused.action == .watch(from: "10"))
         refused.failed(status: 504, retryAfter: nil)
         #expect(refused.action == .list(continuing: nil))
-        for status in [nil, 429] {
-            var patient = watching()
-            for _ in 0..<9 { patient.failed(status: status, retryAfter: nil) }
-            #expect(patient.action == .watch(from: "10"))
-        }
+        var patient = watching()
+        for _ in 0..<9 { patient.failed(status: 429, retryAfter: nil) }
+        #expect(patient.action == .watch(from: "10"))
         var erring = watching()
         for _ in 0..<4 {
             erring.opened()

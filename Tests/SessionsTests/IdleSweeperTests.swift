@@ -181,6 +181,25 @@ struct IdleSweeperTests {
         #expect(IdleSettings(timeout: .seconds(timeout)).sweepInterval == .seconds(expected))
     }
 
+    @Test("Who begins before the sessions can be seen looks within a second of sight", .timeLimit(.minutes(5)))
+    func begunTooEarly() async throws {
+        let clock = ManualClock()
+        let bench = try await Bench([.example(1)])
+        bench.runtime.tell(.stale(reason: "gone"))
+        try await bench.directory.until { !$0.inSync }
+        let sweeper = bench.sweeper(clock: clock)
+        let run = Task { await sweeper.run() }
+        await clock.untilSomebodySleeps()
+        #expect(bench.probed == [])
+        bench.runtime.tell(.snapshot([.example(1)]))
+        try await bench.directory.until { $0.inSync }
+        clock.advance(by: .seconds(1))
+        await clock.untilSomebodySleeps()
+        #expect(bench.probed.count == 1)
+        run.cancel()
+        await run.value
+    }
+
     @Test("The loop sweeps once per interval and stops nothing after it was cancelled", .timeLimit(.minutes(5)))
     func loop() async throws {
         let clock = ManualClock()

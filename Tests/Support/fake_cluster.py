@@ -106,6 +106,13 @@ class Store:
         with self.lock:
             return [value for (of, _), value in sorted(self.objects.items()) if of == kind]
 
+    def restore(self, version, objects):
+        """A state of before, with its version; nothing is remembered of what came after."""
+        with self.lock:
+            self.version, self.objects = version, objects
+            self.floor, self.history = version, []
+            self.lock.notify_all()
+
     def compact(self):
         """Forgets the history, as etcd does every five minutes."""
         with self.lock:
@@ -119,6 +126,7 @@ class Cluster:
     """One namespace behind one API server."""
 
     TOKEN = "cluster-token-1"
+    namespace = NAMESPACE
 
     def __init__(self, folder, router_binary, role=True):
         self.folder = Path(folder)
@@ -190,6 +198,15 @@ class Cluster:
         """The API server is gone: nobody listens, and every connection breaks."""
         self.server.close()
         self.break_connections()
+
+    def back_up(self):
+        with self.store.lock:
+            self.backup = self.store.version, json.loads(json.dumps(list(self.store.objects.items())))
+
+    def restore(self):
+        """Brings the backup into the store, while the server is down."""
+        version, objects = self.backup
+        self.store.restore(version, {tuple(key): value for key, value in objects})
 
     def refuse(self):
         """Takes connections at the server's place and ends them at once, until the function it returns is called."""
@@ -596,6 +613,9 @@ class APIHandler(ServiceHandler):
             while cluster.stalled.is_set():
                 time.sleep(0.05)
             for version, event, of, value, before in news:
+                # A watch from a version that has not been yet tells nothing until then, and does not say so.
+                if version <= seen:
+                    continue
                 seen = version
                 if of != kind:
                     continue
