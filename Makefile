@@ -9,7 +9,7 @@ VENV := .venv
 SWIFT_SOURCES := Sources Tests Package.swift
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-fast unit end-to-end browser format lint docs docs-check image bench soak clean \
+.PHONY: help run build test test-fast unit end-to-end browser format lint docs docs-check image bench soak clean real-cluster \
 	dependencies test-dependencies toolchain
 
 help: ## Show the targets.
@@ -62,6 +62,12 @@ bench: build test-dependencies ## Compare the proxy with HAProxy and nginx on th
 
 soak: build test-dependencies ## Mixed load with faults for MINUTES (30).
 	@$(VENV)/bin/python Tests/Soak/soak.py --binary $(BINARY) --seconds $$(( $(or $(MINUTES),30) * 60 ))
+
+real-cluster: build test-dependencies ## Run the Kubernetes tests against a real API server: KUBERNETES_BINARIES=folder.
+	@for program in etcd kube-apiserver kube-controller-manager; do \
+		test -x "$(KUBERNETES_BINARIES)/$$program" || { \
+			echo "KUBERNETES_BINARIES has to name a folder with $$program: see CONTRIBUTING.md" >&2; exit 1; }; done
+	@KUBERNETES_BINARIES="$(KUBERNETES_BINARIES)" $(VENV)/bin/python -m pytest --real-cluster Tests/Kubernetes Tests/RealCluster
 
 clean: ## Remove what building made.
 	@rm -rf .build .build-* $(VENV)

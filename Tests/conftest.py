@@ -81,23 +81,52 @@ def second_session(router, repositories):
     return router.create(repositories.story, "feature/one")
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--real-cluster", action="store_true",
+        help="clusters are namespaces of a real API server, whose programs are in the folder KUBERNETES_BINARIES")
+
+
+def pytest_collection_modifyitems(config, items):
+    """What needs a fault that only the double has is not asked of a real server."""
+    if config.getoption("--real-cluster"):
+        doubles = [item for item in items if item.get_closest_marker("double")]
+        config.hook.pytest_deselected(items=doubles)
+        items[:] = [item for item in items if item not in doubles]
+
+
 @pytest.fixture(scope="session")
-def make_cluster(tmp_path_factory):
+def control_plane(tmp_path_factory):
+    """A real API server with its store and controllers."""
+    from control_plane import ControlPlane
+
+    plane = ControlPlane(tmp_path_factory.mktemp("control-plane"))
+    yield plane
+    plane.close()
+
+
+@pytest.fixture(scope="session")
+def make_cluster(request, tmp_path_factory):
     """Starts doubles of an API server; ends them, and the sessions in them, with the tests."""
     from fake_cluster import Cluster
 
+    plane = None
+    if request.config.getoption("--real-cluster"):
+        from real_cluster import RealCluster
+        plane = request.getfixturevalue("control_plane")
     made = []
 
     def make(**options):
-        cluster = Cluster(tmp_path_factory.mktemp("cluster"), binary(), **options)
+        folder = tmp_path_factory.mktemp("cluster")
+        cluster = RealCluster(folder, binary(), plane) if plane else Cluster(folder, binary(), **options)
         made.append(cluster)
         return cluster
 
     yield make
-    for cluster in made:
-        cluster.close()
     # One of the same name made since would go in its place.
     unconditional = [deletion for cluster in made for deletion in cluster.unconditional]
+    for cluster in made:
+        cluster.close()
     assert not unconditional, f"deleted without a UID: {unconditional}"
 
 
@@ -113,7 +142,7 @@ def start_in(start_router):
     def start(cluster, **settings):
         return start_router(**{
             "SESSION_RUNTIME": "kubernetes", "KUBECONFIG": cluster.kubeconfig(),
-            "OPENCODE_IMAGE": "registry.test/opencode:1", "OPENCODE_NAMESPACE": "opencode", "AGENT_COMMAND": None,
+            "OPENCODE_IMAGE": "registry.test/opencode:1", "OPENCODE_NAMESPACE": cluster.namespace, "AGENT_COMMAND": None,
             "STATE_DIR": None, **settings})
 
     return start

@@ -138,6 +138,7 @@ def test_a_refused_disk_is_told_at_once_and_leaves_nothing(router, cluster_of_ca
     assert router.request("DELETE", f"/api/sessions/{made['hash']}").status == 204
 
 
+@pytest.mark.double
 def test_a_quota_that_two_change_at_once_is_no_reason_to_fail(router, cluster_of_causes, repositories):
     conflicts = []
 

@@ -72,6 +72,29 @@ def selects(selector, labels):
     return True
 
 
+def show_everybody_out(port, dials):
+    """Takes connections at a server's place and ends them at once, until the function it returns is called."""
+    door = socket.create_server(("127.0.0.1", port), reuse_port=False)
+
+    def show_out():
+        while True:
+            try:
+                connection, _ = door.accept()
+            except OSError:
+                return
+            dials.append(time.monotonic())
+            connection.close()
+
+    thread = threading.Thread(target=show_out, daemon=True)
+    thread.start()
+
+    def end():
+        door.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        door.close()
+    return end
+
+
 class Store:
     """Objects, their versions and the history that watches read."""
 
@@ -209,26 +232,7 @@ class Cluster:
         self.store.restore(version, {tuple(key): value for key, value in objects})
 
     def refuse(self):
-        """Takes connections at the server's place and ends them at once, until the function it returns is called."""
-        door = socket.create_server(("127.0.0.1", self.port), reuse_port=False)
-
-        def show_out():
-            while True:
-                try:
-                    connection, _ = door.accept()
-                except OSError:
-                    return
-                self.dials.append(time.monotonic())
-                connection.close()
-
-        thread = threading.Thread(target=show_out, daemon=True)
-        thread.start()
-
-        def end():
-            door.shutdown(socket.SHUT_RDWR)
-            thread.join()
-            door.close()
-        return end
+        return show_everybody_out(self.port, self.dials)
 
     def break_connections(self):
         with self.lock:
