@@ -55,17 +55,21 @@ package final class SessionDirectory: Sendable {
             return state.nextReader
         }
         continuation.onTermination = { [weak self] _ in
-            _ = self?.state.withLock { $0.readers.removeValue(forKey: number) }
+            // Not here: a reader that is cancelled holds the lock of its task meanwhile, which whoever publishes needs to
+            // wake it, and that one has ours.
+            Task { self?.forget(number) }
         }
         return stream
     }
+
+    private func forget(_ reader: UInt64) { state.withLock { _ = $0.readers.removeValue(forKey: reader) } }
 
     /// Stores what the idle sweep decided, in place of all earlier verdicts.
     package func note(_ verdicts: [SessionID: IdleVerdict]) {
         publish { snapshot in snapshot.apply(verdicts) }
     }
 
-    /// How many streams of `updates` are open.
+    /// How many streams of `updates` are open; one that has just ended may still be counted.
     package var readerCount: Int { state.withLock { $0.readers.count } }
 
     /// Shows every new state to `body` before anybody else can see it, beginning with the present one.
