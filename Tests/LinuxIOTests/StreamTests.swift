@@ -86,9 +86,10 @@ struct StreamTests {
             loop.spawn { _ in
                 for peer in rest { send(peer, "x", 1, 0) }
                 send(arrived, "x", 1, 0)
-                usleep(100_000)
+                usleep(1_200_000)
             }
-            let wake = await waiters.last!.wait(until: loop.now.advanced(milliseconds: 20))
+            // Long enough for what was spawned to begin before it, on a crowded machine too.
+            let wake = await waiters.last!.wait(until: loop.now.advanced(seconds: 1))
             // With nothing to come the deadline holds as ever.
             let second = await waiters.last!.wait(until: loop.now.advanced(milliseconds: 20))
             return withExtendedLifetime(streams) { [wake, second] }
