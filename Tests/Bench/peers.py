@@ -6,10 +6,15 @@ import resource
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "Tests" / "Support"))
+
+from harness.waiting import eventually, listens  # noqa: E402
+
 HASH = "aaaaaaaaaaaa"
 HOST = f"{HASH}.bench.test"
 EMAIL = "alice@example.com"
@@ -27,16 +32,7 @@ def free_port():
 
 
 def wait_for(port, seconds=20):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-                # To a port that nobody listens on yet, the kernel may connect a socket from that very port: to itself.
-                if connection.getsockname() != connection.getpeername():
-                    return
-        except OSError:
-            time.sleep(0.02)
-    raise RuntimeError(f"nothing listens on {port}")
+    eventually(lambda: listens(port), seconds)
 
 
 class Process:
