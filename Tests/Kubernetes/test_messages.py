@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from harness.agent import pod_secret
 from harness.http1 import EventStream
 from harness.waiting import eventually
 
@@ -19,9 +20,7 @@ def other(start_in, cluster):
 
 @pytest.fixture(scope="module")
 def secret(router, cluster, session):
-    pod = cluster.store.get("pods", f"opencode-session-{session['hash']}")
-    agent = next(item for item in pod["spec"]["containers"] if item["name"] == "opencode")
-    return next(item["value"] for item in agent["env"] if item["name"] == "OPENCODE_POD_SECRET")
+    return pod_secret(cluster, session["hash"])
 
 
 @pytest.fixture(scope="module")

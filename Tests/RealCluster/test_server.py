@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from harness.agent import pod_secret
 from harness.waiting import eventually
 
 
@@ -13,12 +14,6 @@ def title(router, cluster, session, text):
     cluster.patch("persistentvolumeclaims", f"opencode-pvc-{session['hash']}", {
         "metadata": {"annotations": {"opencode.ai/title": text}}})
     eventually(lambda: router.session(session["hash"]).get("title") == text, 60)
-
-
-def pod_secret(cluster, session):
-    pod = cluster.store.get("pods", f"opencode-session-{session['hash']}")
-    environment = pod["spec"]["containers"][0]["env"]
-    return next(each["value"] for each in environment if each["name"] == "OPENCODE_POD_SECRET")
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +156,7 @@ def test_many_at_once_under_a_quota_all_start(start_in, make_cluster, repositori
 
 def test_as_much_as_is_kept_of_what_was_said_is_no_more_than_a_secret_takes(router, cluster, session):
     identifier = session["hash"]
-    secret = pod_secret(cluster, session)
+    secret = pod_secret(cluster, identifier)
     for number in range(100):
         answer = router.pod_call(identifier, "progress", {
             "type": "message.user", "partID": f"p{number}", "messageID": f"m{number}", "sessionID": "ses_1",
@@ -189,7 +184,7 @@ def test_what_a_session_owns_goes_with_its_claim(start_in, make_cluster, reposit
     router = start_in(cluster)
     session = router.create(repositories.story, "main")
     identifier = session["hash"]
-    secret = pod_secret(cluster, session)
+    secret = pod_secret(cluster, identifier)
     assert router.pod_call(identifier, "progress", {
         "type": "message.user", "partID": "p", "messageID": "m", "sessionID": "s", "text": "said", "time": 1},
         secret=secret).status == 200

@@ -58,6 +58,13 @@ class Agent:
         return True
 
 
+def pod_secret(cluster, identifier):
+    """What proves the calls of a session's pod, as its document has it: no process of it need run here."""
+    pod = cluster.store.get("pods", f"opencode-session-{identifier}")
+    agent = next(each for each in pod["spec"]["containers"] if each["name"] == "opencode")
+    return next(each["value"] for each in agent["env"] if each["name"] == "OPENCODE_POD_SECRET")
+
+
 class AgentPods:
     """Pods of a cluster whose agents are the test's own."""
 
