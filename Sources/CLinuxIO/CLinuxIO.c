@@ -55,6 +55,10 @@ int clinuxio_set_option(int fd, int level, int name, int value) {
     RESULT(setsockopt(fd, level, name, &value, sizeof value));
 }
 
+int clinuxio_set_congestion_control(int fd, const char *name) {
+    RESULT(setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, (socklen_t)strlen(name)));
+}
+
 int clinuxio_steer(int fd, uint32_t index) {
     struct sock_filter code[] = {BPF_STMT(BPF_RET | BPF_K, index)};
     struct sock_fprog program = {.len = 1, .filter = code};

@@ -226,7 +226,7 @@ struct BodyRelay: ~Copyable {
         var drained = 0
         if let output, !output.isEmpty {
             guard sink.isWritable else { return 0 }
-            switch sink.send(output.bytes, more: pipeHolds) {
+            switch pipeHolds ? sink.send(output.bytes, more: true) : sink.post(output.bytes) {
             case .moved(let count):
                 output.consume(count)
                 copied += UInt64(count)

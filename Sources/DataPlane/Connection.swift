@@ -78,12 +78,22 @@ final class Connection: Parked {
             }
             break serving
         }
+        if !stream.sendPostedNow() { await sendRest() }
         stream.close()
         if let input {
             worker.executor.buffers.giveBack(input)
             self.input = nil
         }
         return true
+    }
+
+    /// Waits until the end of an answer has left that did not fit into the socket's buffer; it is short.
+    private func sendRest() async {
+        let deadline = ByteFloor(worker).deadline
+        while !stream.sendPostedNow(), !stream.isBroken, !worker.isPastDrain {
+            stream.interest = .writeOrHangUp
+            if await waiter.wait(until: deadline) == .deadline { return }
+        }
     }
 
     private enum Next { case ready, idle, ended }
@@ -98,6 +108,11 @@ final class Connection: Parked {
         let deadline = worker.executor.now.advanced(milliseconds: Self.parkedAfterMilliseconds)
         while true {
             if let input, !input.isEmpty { return .ready }
+            if let arrived = stream.takeArrived() {
+                releaseInputIfEmpty()
+                input = arrived
+                return .ready
+            }
             guard !isExpired else { return .ended }
             if stream.isReadable {
                 let buffer = input ?? worker.executor.buffers.take()
@@ -111,7 +126,7 @@ final class Connection: Parked {
                 }
             }
             guard !worker.isClosingIdle else { return .ended }
-            stream.interest = .readOrHangUp
+            stream.interest = .arrivalOrHangUp
             let wake = await withUnsafeContinuation { waiter.suspend($0, until: deadline) }
             if wake == .deadline { return .idle }
         }
@@ -122,7 +137,7 @@ final class Connection: Parked {
         // A tunnel has told its streams what to wait for, and may be silent for hours.
         var deadline = Deadline.never
         if tunnel == nil {
-            stream.interest = .readOrHangUp
+            stream.interest = .arrivalOrHangUp
             deadline = worker.executor.now.advanced(seconds: worker.settings.idleSeconds)
         }
         waiter.park(self, until: deadline)
@@ -140,6 +155,7 @@ final class Connection: Parked {
     /// Lets the client read the last answer although it may still be sending: closing with unread bytes would make the
     /// kernel discard the answer (RFC 9112 §9.6).
     private func closeGently() async {
+        if !stream.sendPostedNow() { await sendRest() }
         guard stream.isOpen, !stream.isBroken else { return }
         stream.shutdownWrite()
         let buffer = input ?? worker.executor.buffers.take()

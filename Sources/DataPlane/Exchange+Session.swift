@@ -373,7 +373,8 @@ extension Exchange {
         client.interest = .hangUp
         if clientBlocks { client.interest.insert(.write) }
         if clientIsDue { client.interest.insert(.read) }
-        stream.interest = clientBlocks && progress.hasHead ? .hangUp : .readOrHangUp
+        stream.interest =
+            clientBlocks && progress.hasHead ? .hangUp : progress.hasHead ? .readOrHangUp : .arrivalOrHangUp
         if uploadIsPending { stream.interest.insert(.write) }
         var deadline = Deadline.never
         if clientBlocks || clientIsDue {
@@ -417,6 +418,11 @@ extension Exchange {
                 }
             }
             guard stream.isReadable else { return .needMore }
+            if fromUpstream?.isEmpty ?? true, let arrived = stream.takeArrived() {
+                worker.executor.buffers.giveBackIfEmpty(&fromUpstream)
+                fromUpstream = arrived
+                continue
+            }
             let buffer = fromUpstream ?? worker.executor.buffers.take()
             fromUpstream = buffer
             switch stream.receive(into: buffer.room) {

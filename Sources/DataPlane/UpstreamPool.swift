@@ -96,6 +96,7 @@ final class UpstreamPool {
     /// Takes a connection back after an exactly delimited answer; one with an unread byte is closed.
     func giveBack(_ stream: Stream, _ target: UpstreamTarget) {
         stream.waiter = nil
+        stream.interest = .hangUp
         let shelf = shelf(of: target.key)
         guard isQuiet(stream), shelf.idle.count < Self.kept else {
             stream.close()

@@ -58,6 +58,7 @@ package final class Listener: EventSource {
         descriptor = socket.release()
         super.init()
         _ = clinuxio_set_option(number, CInt(IPPROTO_TCP), TCP_NODELAY, 1)
+        if local.isLoopback { Stream.sendUnpaced(number) }
         if !opensLater { try open() }
     }
 

@@ -31,6 +31,7 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
     private var slots: ContiguousArray<Slot> = []
     private var freeSlots: [UInt32] = []
     var wheel: DeadlineWheel
+    private var outbox = Outbox()
 
     /// The monotonic clock as of this turn of the loop.
     package private(set) var now: Deadline
@@ -143,6 +144,24 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
         freeSlots.append(UInt32(index))
     }
 
+    /// Keeps a source's message until the end of this turn; false if it is too long for that.
+    func post(_ bytes: UnsafeRawBufferPointer, of source: EventSource) -> Bool {
+        guard bytes.count <= Outbox.longest else { return false }
+        if outbox.append(bytes, of: source.token) { return true }
+        sendPosted()
+        return outbox.append(bytes, of: source.token)
+    }
+
+    /// Sends what was posted in this turn; what a source posted that is closed by now is dropped.
+    func sendPosted() {
+        guard !outbox.isEmpty else { return }
+        outbox.empty { token, bytes in
+            let slot = slots[Int(token & 0xffff_ffff)]
+            guard slot.generation == UInt32(token >> 32), let source = slot.source else { return }
+            source._withUnsafeGuaranteedRef { $0.sendPosted(bytes) }
+        }
+    }
+
     // MARK: The loop
 
     private func run() {
@@ -153,6 +172,7 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
         var fullBatches = 0
         while true {
             runReadyJobs()
+            sendPosted()
             let timeout = ready.isEmpty ? wheel.timeout(from: now) : 0
             let before = Self.microseconds()
             if before > turnStart { longestTurn = max(longestTurn, before - turnStart) }
@@ -164,7 +184,7 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
                 for index in 0..<Int(count) {
                     let token = clinuxio_epoll_token(events + index)
                     if token == .max {
-                        if !takeMail() { return }
+                        if !takeMail() { return sendPosted() }
                         continue
                     }
                     let slot = slots[Int(token & 0xffff_ffff)]
@@ -245,6 +265,9 @@ package class EventSource {
 
     /// Takes note of an edge; runs on the loop's thread and must not suspend.
     func report(_ events: UInt32) { fatalError("abstract") }
+
+    /// Sends what it has posted; runs on the loop's thread and must not suspend.
+    func sendPosted(_ bytes: UnsafeRawBufferPointer) { fatalError("abstract") }
 }
 
 /// A queue of jobs that reuses its storage.

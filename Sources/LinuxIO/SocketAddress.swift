@@ -62,6 +62,9 @@ package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Whether the address is of this machine alone: 127.0.0.0/8, mapped or not, or ::1.
+    var isLoopback: Bool { high == 0 && (low >> 24 == 0xffff_7f || low == 1) }
+
     var family: CInt { isIPv4 ? AF_INET : AF_INET6 }
 
     /// Calls `body` with the kernel's form of this address.

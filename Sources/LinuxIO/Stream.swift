@@ -26,6 +26,13 @@ package final class Stream: EventSource {
         package static var writeOrHangUp: Interest { Interest(rawValue: 6) }
         @inlinable
         package static var all: Interest { Interest(rawValue: 7) }
+        /// As `readOrHangUp`; and what arrives is received with the report, into a buffer of its own (`takeArrived`).
+        ///
+        /// For whoever wants the bytes as they come: all connections that are ready are then read one after the other,
+        /// before any of them is served.
+        @inlinable
+        package static var arrivalOrHangUp: Interest { Interest(rawValue: 13) }
+        fileprivate static var arrival: Interest { Interest(rawValue: 8) }
     }
 
     private let executor: LoopExecutor
@@ -47,6 +54,17 @@ package final class Stream: EventSource {
     /// Whether the connection is broken in both directions (reset, or closed after our own shutdown).
     package private(set) var isBroken = false
 
+    /// Bytes received with a report, for whoever reads next.
+    private var arrived: IOBuffer?
+    /// Whether the kernel has more than `arrived`.
+    private var hasMoreThanArrived = false
+    /// The error that receiving with a report met.
+    private var arrivalFailure: Errno?
+    /// Whether the loop's outbox holds bytes of this stream.
+    private var hasPosted = false
+    /// What was posted and did not fit into the socket's buffer.
+    private var rest: IOBuffer?
+
     /// Puts an open, non-blocking descriptor under the loop.
     package init(adopting descriptor: consuming Descriptor, on executor: LoopExecutor, watchesWrites: Bool = false)
         throws(IOError)
@@ -64,7 +82,9 @@ package final class Stream: EventSource {
         _ = descriptor.release()
     }
 
-    deinit { close() }
+    deinit {
+        if descriptor >= 0 { release() }
+    }
 
     private var events: UInt32 {
         let edge = EPOLLET.rawValue | EPOLLRDHUP.rawValue
@@ -76,11 +96,22 @@ package final class Stream: EventSource {
     /// Ends the connection at once; unread bytes make the kernel send a reset.
     package func close() {
         guard descriptor >= 0 else { return }
+        _ = sendPostedNow()
+        release()
+    }
+
+    private func release() {
         executor.unregister(self)
         _ = Glibc.close(descriptor)
         descriptor = -1
         isHungUp = true
         isBroken = true
+        if let buffer = arrived.take() { executor.buffers.giveBack(buffer) }
+        dropRest()
+    }
+
+    private func dropRest() {
+        if let buffer = rest.take() { executor.buffers.giveBack(buffer) }
     }
 
     /// Makes the coming close a reset: the peer must not take what it has for a clean end.
@@ -88,12 +119,13 @@ package final class Stream: EventSource {
         guard descriptor >= 0 else { return }
         var linger = linger(l_onoff: 1, l_linger: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
-        close()
+        release()
     }
 
     /// Ends our side; the peer reads an end of stream.
     package func shutdownWrite() {
         guard descriptor >= 0 else { return }
+        _ = sendPostedNow()
         _ = shutdown(descriptor, CInt(SHUT_WR))
     }
 
@@ -101,29 +133,35 @@ package final class Stream: EventSource {
         var happened: Interest = []
         if events & EPOLLIN.rawValue != 0 {
             isReadable = true
+            hasMoreThanArrived = true
             happened.insert(.read)
         }
-        if events & EPOLLOUT.rawValue != 0 {
+        if events & EPOLLOUT.rawValue != 0, sendRest() {
             isWritable = true
             happened.insert(.write)
         }
         if events & (EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 {
             isHungUp = true
             isReadable = true
+            hasMoreThanArrived = true
             happened.formUnion(.readOrHangUp)
             if events & (EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 {
                 isBroken = true
                 isWritable = true
+                dropRest()
                 happened.insert(.write)
             }
         }
-        if !interest.isDisjoint(with: happened) { waiter?.resume(.event) }
+        guard !interest.isDisjoint(with: happened) else { return }
+        if interest.contains(.arrival), happened.contains(.read) { receiveAhead() }
+        waiter?.resume(.event)
     }
 
     // MARK: Bytes
 
     /// Receives what is there, up to the size of `room`.
     package func receive(into room: UnsafeMutableRawBufferPointer) -> IOOutcome {
+        if arrived != nil || arrivalFailure != nil { return receiveArrived(into: room) }
         let result = clinuxio_receive(descriptor, room.baseAddress, room.count)
         if result > 0 {
             // Short means drained (epoll(7)), unless an end of stream waits behind the bytes: it makes no further edge.
@@ -133,6 +171,49 @@ package final class Stream: EventSource {
         if result == 0 { return .endOfStream }
         if CInt(-result) == EINTR { return receive(into: room) }
         return readFailed(result)
+    }
+
+    /// Receives with a report; what failed is told to whoever reads next.
+    private func receiveAhead() {
+        guard arrived == nil, arrivalFailure == nil else { return }
+        let buffer = executor.buffers.take()
+        switch receive(into: buffer.room) {
+        case .moved(let count):
+            buffer.produced(count)
+            arrived = buffer
+            hasMoreThanArrived = isReadable
+            isReadable = true
+            return
+        case .failed(let errno): arrivalFailure = errno
+        case .endOfStream, .wouldBlock: break
+        }
+        executor.buffers.giveBack(buffer)
+    }
+
+    /// Takes what was received with the last report; the caller owes the buffer to the loop's pool.
+    package func takeArrived() -> IOBuffer? {
+        guard let buffer = arrived else { return nil }
+        arrived = nil
+        isReadable = hasMoreThanArrived
+        return buffer
+    }
+
+    private func receiveArrived(into room: UnsafeMutableRawBufferPointer) -> IOOutcome {
+        if let errno = arrivalFailure {
+            arrivalFailure = nil
+            return .failed(errno)
+        }
+        let buffer = arrived!
+        let count = min(room.count, buffer.count)
+        room.copyMemory(from: UnsafeRawBufferPointer(rebasing: buffer.bytes[..<count]))
+        arrivedUsed(count)
+        return .moved(count)
+    }
+
+    private func arrivedUsed(_ count: Int) {
+        let buffer = arrived!
+        buffer.consume(count)
+        if buffer.isEmpty, let buffer = takeArrived() { executor.buffers.giveBack(buffer) }
     }
 
     private func readFailed(_ result: Int) -> IOOutcome {
@@ -162,11 +243,13 @@ package final class Stream: EventSource {
         guard watchesReads, descriptor >= 0 else { return }
         watchesReads = false
         isReadable = true
+        hasMoreThanArrived = true
         executor.modify(self, descriptor: descriptor, events: events)
     }
 
     /// Sends bytes; `more` says that others follow at once and may share the packet.
     package func send(_ bytes: UnsafeRawBufferPointer, more: Bool = false) -> IOOutcome {
+        guard sendPostedNow() else { return .wouldBlock }
         let result = clinuxio_send(descriptor, bytes.baseAddress, bytes.count, more ? 1 : 0)
         if result >= 0 {
             if result < bytes.count { writeBlocked() }
@@ -176,8 +259,69 @@ package final class Stream: EventSource {
         return writeFailed(result)
     }
 
+    /// As `send`, for a message that may leave as late as the end of this turn of the loop: those of all connections then
+    /// leave together. All of a message is taken, or nothing; a long one is sent.
+    package func post(_ bytes: UnsafeRawBufferPointer) -> IOOutcome {
+        guard isWritable else { return .wouldBlock }
+        guard executor.post(bytes, of: self) else { return send(bytes) }
+        hasPosted = true
+        return .moved(bytes.count)
+    }
+
+    /// Sends what was posted; false if some of it has to wait until a write may take something.
+    package func sendPostedNow() -> Bool {
+        if hasPosted { executor.sendPosted() }
+        return rest == nil
+    }
+
+    override func sendPosted(_ bytes: UnsafeRawBufferPointer) {
+        hasPosted = false
+        var bytes = bytes
+        if rest == nil {
+            switch send(bytes) {
+            case .moved(let count): bytes = UnsafeRawBufferPointer(rebasing: bytes[count...])
+            case .wouldBlock, .endOfStream: break
+            case .failed: return postedIsLost()
+            }
+            guard !bytes.isEmpty else { return }
+            rest = executor.buffers.take()
+        }
+        // One turn posts no more than the outbox holds.
+        while rest!.room.count < bytes.count, rest!.grow(limit: 128 << 10) {}
+        let isKept = rest!.append(bytes)
+        precondition(isKept, "what one turn posts is bounded")
+    }
+
+    /// Sends on what did not fit; whether all of it has left.
+    private func sendRest() -> Bool {
+        guard let buffer = rest.take() else { return true }
+        switch send(buffer.bytes) {
+        case .moved(let count): buffer.consume(count)
+        case .wouldBlock, .endOfStream: break
+        case .failed:
+            executor.buffers.giveBack(buffer)
+            postedIsLost()
+            return false
+        }
+        if !buffer.isEmpty {
+            rest = buffer
+            return false
+        }
+        executor.buffers.giveBack(buffer)
+        return true
+    }
+
+    /// The connection broke before the kernel took what was posted: as if it had broken right after.
+    private func postedIsLost() {
+        isBroken = true
+        isHungUp = true
+        isReadable = true
+        if !interest.isDisjoint(with: .all) { waiter?.resume(.event) }
+    }
+
     /// Sends two runs of bytes with one call.
     package func send(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer) -> IOOutcome {
+        guard sendPostedNow() else { return .wouldBlock }
         var vectors = (
             iovec(iov_base: UnsafeMutableRawPointer(mutating: first.baseAddress), iov_len: first.count),
             iovec(iov_base: UnsafeMutableRawPointer(mutating: second.baseAddress), iov_len: second.count)
@@ -213,6 +357,7 @@ package final class Stream: EventSource {
 
     /// Moves up to `limit` bytes from this stream into an empty or partly filled pipe.
     package func splice(into pipe: Pipe, upTo limit: Int) -> IOOutcome {
+        if arrived != nil || arrivalFailure != nil { return spliceArrived(into: pipe, upTo: limit) }
         let room = min(limit, pipe.capacity - pipe.buffered)
         let result = clinuxio_splice(descriptor, pipe.writeEnd.number, room, 0)
         if result > 0 {
@@ -227,8 +372,21 @@ package final class Stream: EventSource {
         return readFailed(result)
     }
 
+    private func spliceArrived(into pipe: Pipe, upTo limit: Int) -> IOOutcome {
+        if let errno = arrivalFailure {
+            arrivalFailure = nil
+            return .failed(errno)
+        }
+        let bytes = arrived!.bytes
+        let count = pipe.write(UnsafeRawBufferPointer(rebasing: bytes[..<min(limit, bytes.count)]))
+        guard count > 0 else { return .wouldBlock }
+        arrivedUsed(count)
+        return .moved(count)
+    }
+
     /// Moves up to `limit` bytes of the pipe into this stream.
     package func drain(_ pipe: Pipe, upTo limit: Int, more: Bool = false) -> IOOutcome {
+        guard sendPostedNow() else { return .wouldBlock }
         let count = min(limit, pipe.buffered)
         let result = clinuxio_splice(pipe.readEnd.number, descriptor, count, more ? 1 : 0)
         if result > 0 {
@@ -242,6 +400,7 @@ package final class Stream: EventSource {
 
     /// Sends up to `count` bytes of a file from `offset` on, which moves with what was sent.
     package func sendFile(_ file: borrowing Descriptor, offset: inout Int64, count: Int) -> IOOutcome {
+        guard sendPostedNow() else { return .wouldBlock }
         let result = clinuxio_sendfile(descriptor, file.number, &offset, count)
         if result > 0 { return .moved(result) }
         if result == 0 { return .endOfStream }
@@ -303,6 +462,7 @@ package final class Stream: EventSource {
         let descriptor = Descriptor(adopting: try check("socket", clinuxio_socket(address.family, SOCK_STREAM_TYPE)))
         let number = descriptor.number
         _ = clinuxio_set_option(number, CInt(IPPROTO_TCP), TCP_NODELAY, 1)
+        if address.isLoopback { sendUnpaced(number) }
         let result = address.withSockaddr { Glibc.connect(number, $0, $1) == 0 ? 0 : -errno }
         guard result == 0 || result == -EINPROGRESS else {
             throw .system(call: "connect", Errno(negated: Int(result)))
@@ -323,6 +483,14 @@ package final class Stream: EventSource {
     /// Finds a dead peer in about `seconds`, even one that vanished without a word.
     package func detectDeadPeer(withinSeconds seconds: Int) {
         Self.detectDeadPeer(descriptor, withinSeconds: seconds)
+    }
+
+    /// Keeps a connection within this machine from being paced, or a listener's connections.
+    ///
+    /// Where bbr is the default the kernel sends by timers, a quarter as fast and at four times the cost, although nothing
+    /// on this way can be congested (docs/decisions/0022). Every kernel has reno, and lets everybody use it.
+    static func sendUnpaced(_ descriptor: CInt) {
+        _ = clinuxio_set_congestion_control(descriptor, "reno")
     }
 
     static func detectDeadPeer(_ descriptor: CInt, withinSeconds seconds: Int) {

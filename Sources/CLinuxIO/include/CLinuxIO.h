@@ -33,6 +33,8 @@ ssize_t clinuxio_receive(int fd, void *bytes, size_t count);
 ssize_t clinuxio_send(int fd, const void *bytes, size_t count, int more);
 ssize_t clinuxio_writev(int fd, const struct iovec *vectors, int count, int more);
 int clinuxio_set_option(int fd, int level, int name, int value);
+/// Names the congestion control of a connection to be, or of those that a listener will accept (tcp(7)).
+int clinuxio_set_congestion_control(int fd, const char *name);
 /// New connections of the SO_REUSEPORT group go to its listener with this index; to all, if there is none.
 int clinuxio_steer(int fd, uint32_t index);
 int clinuxio_unsteer(int fd);
