@@ -237,6 +237,8 @@ extension Exchange {
 
     /// How far a request and its answer have come.
     private struct Progress {
+        /// Whether the connection to the session has carried a request before this one.
+        let isReused: Bool
         /// Whether the request may be sent again on another connection: its head must then stay in its buffer until the
         /// answer's first byte.
         let mayRetry: Bool
@@ -267,12 +269,13 @@ extension Exchange {
         through stream: Stream, isReused: Bool, on connection: Connection
     ) async throws(Failure) -> Bool {
         var progress = Progress(
-            mayRetry: isReused && request.method.isIdempotent && request.framing.isNone, floor: ByteFloor(worker))
+            isReused: isReused, mayRetry: isReused && request.method.isIdempotent && request.framing.isNone,
+            floor: ByteFloor(worker))
         responseScanner.reset()
         download.begin(.none, writesChunks: false)
         var rounds = 0
         while true {
-            switch try step(&progress, through: stream, isReused: isReused, on: connection) {
+            switch try step(&progress, through: stream, on: connection) {
             case .delivered: return false
             case .tunnel: return true
             case .moved:
@@ -292,7 +295,7 @@ extension Exchange {
     /// after a wait, and the byte path is as slow as the processor's instruction cache is small.
     @inline(never)
     private func step(
-        _ progress: inout Progress, through stream: Stream, isReused: Bool, on connection: Connection
+        _ progress: inout Progress, through stream: Stream, on connection: Connection
     ) throws(Failure) -> Step {
         // Half an answer must not look like a whole one, so it breaks off.
         if admission.isCutOff { throw .client }
@@ -314,7 +317,7 @@ extension Exchange {
             }
         }
         if !progress.hasHead {
-            switch try receiveHead(from: stream, isReused: isReused) {
+            switch try receiveHead(from: stream, isReused: progress.isReused) {
             case .needMore: break
             case .moved: moved = true
             case .interim:
