@@ -69,6 +69,10 @@ extension Exchange {
 
     /// Serves a file of the site.
     func serveAsset(on connection: Connection) async -> Ending {
+        // `OPTIONS *` is about the server and not about a file of it (RFC 9110 §9.3.7).
+        if request.method == .options, request.path.bytes(in: connection.input!.bytes).first == UInt8(ascii: "*") {
+            return await answerOptions(on: connection)
+        }
         let answer = worker.settings.assets.response(to: request, in: connection.input!.bytes)
         let ending = ending(afterUnreadBody: request.framing, on: connection)
         let buffer = output()
@@ -132,7 +136,7 @@ extension Exchange {
         return ending
     }
 
-    /// Answers an OPTIONS that may not be forwarded any further: with what gets through here.
+    /// Answers an OPTIONS that is about this server, or may not be forwarded any further: with what gets through here.
     func answerOptions(on connection: Connection) async -> Ending {
         let ending = ending(afterUnreadBody: request.framing, on: connection)
         writeHead(

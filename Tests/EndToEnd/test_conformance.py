@@ -142,6 +142,16 @@ def test_an_options_that_may_go_no_further_is_answered_here(proxy, shared):
     assert "OPTIONS" in values(received, "Allow")[0] and not values(received, "Content-Length")
 
 
+def test_options_about_the_server_is_answered_for_the_server(proxy, shared):
+    """RFC 9110, 9.3.7; to a session's host it is about the session."""
+    arrived, received = ask(proxy, shared, "OPTIONS * HTTP/1.1", host="example.test")
+    assert arrived is None and status(received) == 204
+    assert {"GET", "DELETE", "OPTIONS"} <= set(values(received, "Allow")[0].split(", "))
+    assert status(ask(proxy, shared, "OPTIONS / HTTP/1.1", host="example.test")[1]) == 405
+    arrived, received = ask(proxy, shared, "OPTIONS * HTTP/1.1")
+    assert arrived.line == "OPTIONS * HTTP/1.1" and status(received) == 200
+
+
 def test_every_401_says_what_it_asks_for(start_router):
     """RFC 9110, 11.6.1."""
     router = start_router(DEV_EMAIL=None, ROUTER_DOMAIN="example.test", WORKERS=1)
