@@ -175,7 +175,7 @@ extension Exchange {
             case .moved(let count):
                 input.produced(count)
                 floor.moved(count)
-            case .endOfStream, .failed: throw .timedOut
+            case .endOfStream, .failed: throw .incompleteBody
             case .wouldBlock:
                 connection.stream.interest = .readOrHangUp
                 if await connection.waiter.wait(until: floor.deadline) == .deadline, !floor.isMet(worker) {

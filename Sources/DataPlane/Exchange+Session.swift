@@ -13,6 +13,8 @@ extension Exchange {
     private enum Failure: Error {
         /// The client is gone, too slow, or the time to drain is over.
         case client
+        /// The client ended its side, or broke off, in the middle of its request's body.
+        case incompleteBody
         /// The client sent a body that is none.
         case malformedBody(WireError)
         /// A connection that was used before ended before its first byte: nobody has seen the request.
@@ -307,7 +309,7 @@ extension Exchange {
                     from: client, &connection.input, to: stream, &toUpstream, on: worker.executor)
             } catch {
                 switch error {
-                case .sourceEnded: throw .client
+                case .sourceEnded: throw .incompleteBody
                 case .malformed(let error): throw .malformedBody(error)
                 case .sinkGone:
                     // The session may have answered before it stopped reading.
@@ -522,6 +524,10 @@ extension Exchange {
         let refusal: Refusal
         switch failure {
         case .client: return .abort
+        case .incompleteBody:
+            // It may have ended no more than its own side. The session has seen half a request, and then the end.
+            guard !connection.stream.isBroken else { return .abort }
+            refusal = .incompleteBody
         case .malformedBody(let error):
             refusal = .malformed(error)
         case .stale:

@@ -114,6 +114,10 @@ final class Refusal: Error {
     static let tooLarge = Refusal(
         status: 413, code: "body_too_large", sentence: "The request's body is larger than the API accepts.",
         closes: true)
+    /// RFC 9112 §8: the client has ended its side too early, and may still read.
+    static let incompleteBody = Refusal(
+        status: 400, code: "incomplete_body",
+        sentence: "The request ended before its body did. Send it again, as a whole.", closes: true)
     static let timedOut = Refusal(
         status: 408, code: "request_timeout", sentence: "The request did not arrive in time.", closes: true)
 

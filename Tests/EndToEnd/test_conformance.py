@@ -1,6 +1,8 @@
 """What RFC 9110 and 9112 ask of a gateway, clause by clause, where no other file has it."""
 
+import queue
 import re
+import socket
 import time
 
 import pytest
@@ -210,3 +212,57 @@ def test_a_client_that_never_stops_sending_is_let_go_in_the_end(proxy):
             while True:
                 connection.send(bytes(1000))
                 time.sleep(0.01)
+
+
+LENGTH, CHUNKS = "Content-Length: 200000", "Transfer-Encoding: chunked"
+
+
+@pytest.mark.parametrize("host,path", [(f"{HASH}.example.test", "/"), ("example.test", "/api/sessions")])
+@pytest.mark.parametrize("fields,body", [
+    ([LENGTH], b""), ([LENGTH], b"abc"), ([LENGTH], bytes(150000)), ([LENGTH, "Expect: 100-continue"], b""),
+    ([CHUNKS], b""), ([CHUNKS], b"5"), ([CHUNKS], b"5\r\nabc"), ([CHUNKS], b"3\r\nabc\r\n"), ([CHUNKS], b"3\r\nabc\r\n0\r\n"),
+    ([CHUNKS], b"30000\r\n" + bytes(150000)),
+])
+def test_a_body_that_its_client_ends_too_early_is_a_400_and_no_request_for_the_session(proxy, shared, host, path, fields, body):
+    """RFC 9112, 6.3 and 8: the client may have ended no more than its own side."""
+    seen = queue.Queue()
+
+    def script(peer):
+        try:
+            seen.put(peer.read_request())
+        except EOFError:
+            seen.put(None)
+        peer.wait_closed()
+        seen.put("closed")
+
+    shared.script = script
+    with proxy.connect(timeout=30) as connection:
+        connection.send(message(
+            f"POST {path} HTTP/1.1", host, f"Origin: http://{host}", "Content-Type: application/json", *fields) + body)
+        connection.socket.shutdown(socket.SHUT_WR)
+        answer = connection.read_response()
+        assert answer.status == 400, answer
+        assert answer.json()["code"] == "incomplete_body"
+        assert answer.fields["Connection"] == "close" and connection.at_end()
+    if host != "example.test":
+        assert seen.get(timeout=30) is None
+        assert seen.get(timeout=30) == "closed", "a connection with half a request on it was kept"
+
+
+def test_an_answer_that_has_begun_breaks_off_when_its_client_ends_the_body_too_early(proxy, shared):
+    """What is behind it would be taken for the rest of the body."""
+
+    def script(peer):
+        peer.read_head()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhello")
+        peer.wait_closed()
+
+    shared.script = script
+    with proxy.connect(timeout=30) as connection:
+        host = f"{HASH}.example.test"
+        connection.send(message("POST / HTTP/1.1", host, f"Origin: http://{host}", LENGTH) + b"abc")
+        assert connection.read_head().status == 200
+        assert connection.read_exactly(5) == b"hello"
+        connection.socket.shutdown(socket.SHUT_WR)
+        with pytest.raises(Truncated):
+            connection.read_exactly(1)
