@@ -47,6 +47,11 @@ def test_check_config_prints_what_is_in_force_without_secrets():
     assert "hunter2" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("port,domain", [("4000", "localhost:4000"), ("0", "localhost:PORT")])
+def test_check_config_tells_the_domain_of_development_mode_and_no_port_that_is_none(port, domain):
+    assert f"ROUTER_DOMAIN={domain}  # default" in run("check-config", DEVELOPMENT="true", PORT=port).stdout
+
+
 def test_help_names_every_setting():
     text = run("serve", "--help").stdout
     for name in ["ROUTER_DOMAIN", "--router-domain", "IDLE_TIMEOUT_MINUTES", "AUTH_SECRET_FILE", "STATE_DIR"]:

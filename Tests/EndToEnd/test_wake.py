@@ -1,10 +1,12 @@
 """A person who opens a sleeping session starts it; a program that asks does not."""
 
+import signal
 import time
 
 import pytest
 
 from harness.http1 import EventStream
+from harness.waiting import eventually
 
 NAVIGATION = {
     "Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document",
@@ -62,9 +64,21 @@ def test_opening_its_page_shows_the_starting_page_and_starts_it(router, asleep):
     assert answer.fields["Content-Type"].startswith("text/html")
     assert int(answer.fields["Retry-After"]) > 0
     assert "no-store" in answer.fields["Cache-Control"]
+    assert f'href="http://{router.host}/"' in answer.text
     router.wait_for_state(asleep, "running")
     # The same address now is the agent's.
     assert router.request("GET", "/global/health", host, NAVIGATION).status == 200
+
+
+def test_the_starting_page_still_leads_to_the_picker_when_its_files_were_read_anew(router, asleep):
+    """The port, which the kernel chose here, is in no setting that can be read again."""
+    def times():
+        return sum(line.get("message") == "secrets and the picker's files were read anew" for line in router.lines())
+
+    before = times()
+    router.signal(signal.SIGHUP)
+    eventually(lambda: times() > before)
+    assert f'href="http://{router.host}/"' in router.request("GET", "/", router.host_of(asleep), NAVIGATION).text
 
 
 def test_a_hundred_page_loads_start_it_once(router, asleep):

@@ -10,16 +10,19 @@ internal import RouterAPI
 /// which does not change under a process.
 struct Renewal {
     private var settings: Settings
+    /// The main listener's, which stays what it is.
+    private let port: UInt16
     private let reread: @Sendable () throws(InvalidSettings) -> Settings
     private let plane: Workers
     private let api: RouterAPI
     private let logger: Logger
 
     init(
-        of settings: Settings, reread: @escaping @Sendable () throws(InvalidSettings) -> Settings, plane: Workers,
-        api: RouterAPI, logger: Logger
+        of settings: Settings, port: UInt16, reread: @escaping @Sendable () throws(InvalidSettings) -> Settings,
+        plane: Workers, api: RouterAPI, logger: Logger
     ) {
         self.settings = settings
+        self.port = port
         self.reread = reread
         self.plane = plane
         self.api = api
@@ -34,7 +37,7 @@ struct Renewal {
             fresh = try reread()
             renewed = RenewedSettings(
                 identity: try Server.identityPolicy(fresh, logger), assets: try Server.catalogue(fresh.files),
-                pages: try Server.pages(fresh))
+                pages: try Server.pages(fresh, port: port))
         } catch let error as InvalidSettings {
             for problem in error.problems {
                 logger.error("nothing was read anew: a setting is not valid", metadata: ["problem": "\(problem)"])

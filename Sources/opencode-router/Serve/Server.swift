@@ -61,7 +61,7 @@ enum Server {
             origins: RequestOriginPolicy(usesHTTPS: settings.hosts.scheme == "https"),
             cookies: CookiePolicy(prefixes: settings.identity.cookiePrefixes),
             authCookiePrefixes: settings.identity.cookiePrefixes, secretField: settings.identity.secretField,
-            assets: try catalogue(settings.files), pages: try pages(settings))
+            assets: try catalogue(settings.files), pages: try pages(settings, port: settings.listeners.port))
         planeSettings.tellsSessionsTheUser = settings.identity.tellsPods
         planeSettings.workers = settings.listeners.workers
         planeSettings.takesOver = settings.listeners.takesOver
@@ -84,6 +84,12 @@ enum Server {
                 "cannot listen on \(settings.listeners.address): \(error). Is another process using the port?")
         }
         let port = plane.addresses[0].port
+        if port != settings.listeners.port {
+            // The kernel chose it. Nobody waits for a session yet: none is known before the directory is.
+            plane.renew(
+                RenewedSettings(
+                    identity: identity, assets: planeSettings.assets, pages: try pages(settings, port: port)))
+        }
         let attachPort = plane.addresses.count > 2 ? plane.addresses[2].port : port
         // Local sessions share this machine's ports with the gateway.
         let reserved = routing.reserving(ownPorts: plane.addresses.map(\.port) + [operations.address.port])
@@ -159,7 +165,8 @@ enum Server {
                     }),
                 .init(
                     service: LoopService("renewal") {
-                        var renewal = Renewal(of: settings, reread: reread, plane: plane, api: api, logger: logger)
+                        var renewal = Renewal(
+                            of: settings, port: port, reread: reread, plane: plane, api: api, logger: logger)
                         for await _ in await UnixSignalsSequence(trapping: .sighup) { renewal.run() }
                         await untilCancelled()
                     }),
@@ -288,13 +295,14 @@ enum Server {
         }
     }
 
-    static func pages(_ settings: Settings) throws -> DataPlaneSettings.Pages {
+    /// - Parameter port: the main listener's.
+    static func pages(_ settings: Settings, port: UInt16) throws -> DataPlaneSettings.Pages {
         let folder = settings.files.publicDirectory
         guard let starting = FileManager.default.contents(atPath: folder + "/starting.html"),
             let failed = FileManager.default.contents(atPath: folder + "/failed.html")
         else { throw StartFailure("starting.html and failed.html are not in \(folder) (PUBLIC_DIR)") }
         return SessionPages.make(
-            starting: Array(starting), failed: Array(failed), hosts: settings.hosts, port: settings.listeners.port)
+            starting: Array(starting), failed: Array(failed), hosts: settings.hosts, port: port)
     }
 
     private static func apiSettings(

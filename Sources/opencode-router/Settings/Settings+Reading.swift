@@ -91,7 +91,8 @@ extension Settings.Hosts {
         followsListener = text == nil
         if text == nil, !reader.isSet("ROUTER_DOMAIN") {
             if development {
-                reader.show("ROUTER_DOMAIN", "localhost:\(port)")
+                // Which port the kernel chooses nobody knows yet.
+                reader.show("ROUTER_DOMAIN", port == 0 ? "localhost:PORT" : "localhost:\(port)")
             } else {
                 reader.refuse(
                     "ROUTER_DOMAIN",
