@@ -32,6 +32,8 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
     private var freeSlots: [UInt32] = []
     var wheel: DeadlineWheel
     private var outbox = Outbox()
+    /// Who has made way for one turn.
+    private var yielded: ContiguousArray<UnsafeContinuation<Void, Never>> = []
 
     /// The monotonic clock as of this turn of the loop.
     package private(set) var now: Deadline
@@ -144,6 +146,9 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
         freeSlots.append(UInt32(index))
     }
 
+    /// Resumes a task behind all that becomes ready with the loop's next look at the kernel.
+    func resumeNextTurn(_ continuation: UnsafeContinuation<Void, Never>) { yielded.append(continuation) }
+
     /// Keeps a source's message until the end of this turn; false if it is too long for that.
     func post(_ bytes: UnsafeRawBufferPointer, of source: EventSource) -> Bool {
         guard bytes.count <= Outbox.longest else { return false }
@@ -173,7 +178,7 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
         while true {
             runReadyJobs()
             sendPosted()
-            let timeout = ready.isEmpty ? wheel.timeout(from: now) : 0
+            let timeout = ready.isEmpty && yielded.isEmpty ? wheel.timeout(from: now) : 0
             let before = Self.microseconds()
             if before > turnStart { longestTurn = max(longestTurn, before - turnStart) }
             let count = clinuxio_epoll_wait(epoll, events, CInt(capacity), timeout)
@@ -191,6 +196,10 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
                     guard slot.generation == UInt32(token >> 32), let source = slot.source else { continue }
                     source._withUnsafeGuaranteedRef { $0.report(clinuxio_epoll_events(events + index)) }
                 }
+            }
+            if !yielded.isEmpty {
+                for continuation in yielded { continuation.resume() }
+                yielded.removeAll(keepingCapacity: true)
             }
             // Behind a full batch there may be more, and in it what somebody's deadline is about: a loop that was late must
             // not blame whoever was in time. The kernel reports in the order of arrival, so that what has come by now is

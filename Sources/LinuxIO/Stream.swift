@@ -36,7 +36,7 @@ package final class Stream: EventSource {
     }
 
     private let executor: LoopExecutor
-    private var descriptor: CInt
+    private(set) var descriptor: CInt
     private var watchesWrites: Bool
     /// Whether the kernel reports bytes that arrive; if not, `isReadable` stays true.
     private var watchesReads = true

@@ -71,7 +71,8 @@ package final class Waiter {
 
     /// Lets the loop look at the kernel and at its other tasks once, then goes on.
     package func yield() async {
-        await withUnsafeContinuation { $0.resume() }
+        // Resumed here it would not even suspend.
+        await withUnsafeContinuation { executor.resumeNextTurn($0) }
     }
 
     /// Ends the present wait, or else the next one at once. From the loop's own thread only; see `remote`.

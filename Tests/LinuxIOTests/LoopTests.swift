@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 @testable import LinuxIO
@@ -76,6 +77,41 @@ struct LoopTests {
             return await waiter.wait(until: .never)
         }
         #expect(wake == .event)
+    }
+
+    @Test("Who makes way goes on behind the others that are ready, and behind the kernel's news")
+    func yieldMakesWay() async throws {
+        let loop = try Loop(name: "test")
+        defer { loop.stop() }
+        var ends: [CInt] = [0, 0]
+        try #require(socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue), 0, &ends) == 0)
+        let (peer, own) = (ends[0], ends[1])
+        defer { close(peer) }
+        let order = try await loop.perform { loop in
+            let waiter = Waiter(on: loop.executor)
+            let stream = try Stream(adopting: Descriptor(adopting: own), on: loop.executor)
+            let order = Order(reader: Waiter(on: loop.executor))
+            stream.waiter = order.reader
+            stream.interest = .readOrHangUp
+            loop.spawn { _ in
+                order.said.append("waits")
+                _ = await order.reader.wait(until: .never)
+                order.said.append("hears")
+            }
+            await waiter.yield()
+            send(peer, "x", 1, 0)
+            await waiter.yield()
+            order.said.append("goes on")
+            return withExtendedLifetime(stream) { order.said }
+        }
+        #expect(order == ["waits", "hears", "goes on"])
+    }
+
+    /// Unchecked: touched on the loop's thread only.
+    private final class Order: @unchecked Sendable {
+        let reader: Waiter
+        var said: [String] = []
+        init(reader: Waiter) { self.reader = reader }
     }
 
     @Test("Tasks that wait and wake on one loop never leave its thread")
