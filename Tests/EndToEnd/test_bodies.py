@@ -155,13 +155,16 @@ def test_an_upload_and_its_answer_at_the_same_time(proxy, shared):
         assert sha(response.body) == sha(payload)
 
 
-def test_a_client_that_reads_late_gets_every_answer_of_its_pipeline(proxy, shared):
-    """Answers too small for a pipe, and more of them than the buffers on the way hold."""
-    payload, count = data(60_000), 400
+@pytest.mark.parametrize("size, count", [(60_000, 400), (3_000, 6_000)])
+def test_a_client_that_reads_late_gets_every_answer_of_its_pipeline(proxy, shared, size, count):
+    """Answers too small for a pipe, and more of them than the buffers on the way hold; the last one ends the connection."""
+    payload = data(size)
+    shared.requests.clear()
     shared.script = lambda peer: peer.serve(payload)
     with proxy.connect() as connection:
         head = connection.head("GET", "/", f"{HASH}.{proxy.domain}")
-        sender = threading.Thread(target=connection.send, args=(head * count,))
+        last = connection.head("GET", "/", f"{HASH}.{proxy.domain}", {"Connection": "close"})
+        sender = threading.Thread(target=connection.send, args=(head * (count - 1) + last,))
         sender.start()
         # Nobody reads until the gateway has stopped asking the session.
         seen = -1
@@ -172,6 +175,7 @@ def test_a_client_that_reads_late_gets_every_answer_of_its_pipeline(proxy, share
         for _ in range(count):
             assert connection.read_response().body == payload
         sender.join()
+        assert connection.at_end()
 
 
 @pytest.mark.parametrize("piece", [1000, 100_000])
