@@ -1,15 +1,8 @@
 """Other proxies as processes."""
 
-import socket
 import subprocess
 
 from harness.waiting import eventually, listens
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def start(command, port):

@@ -12,9 +12,10 @@ import pytest
 from answers import cases
 from corpus import wire
 from harness.http1 import Truncated
+from harness.ports import reserve_port
 from harness.router import Router
 from harness.upstream import ScriptedUpstream
-from servers import free_port, start
+from servers import start
 from tables import shown, table
 
 READERS = ("gateway", "nginx", "HAProxy")
@@ -54,7 +55,7 @@ def gateway(session, tmp_path_factory):
 @pytest.fixture(scope="session")
 def nginx(session, tmp_path_factory):
     assert shutil.which("nginx"), "nginx is not installed: Tests/Support/install.sh"
-    folder, port = tmp_path_factory.mktemp("nginx"), free_port()
+    folder, port = tmp_path_factory.mktemp("nginx"), reserve_port()
     paths = "".join(f"{name}_temp_path {folder}; " for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     (folder / "nginx.conf").write_text(
         f"daemon off; pid {folder}/pid; worker_processes 1; events {{}}\n"
@@ -70,7 +71,7 @@ def nginx(session, tmp_path_factory):
 @pytest.fixture(scope="session")
 def haproxy(session, tmp_path_factory):
     assert shutil.which("haproxy"), "haproxy is not installed: Tests/Support/install.sh"
-    folder, port = tmp_path_factory.mktemp("haproxy"), free_port()
+    folder, port = tmp_path_factory.mktemp("haproxy"), reserve_port()
     (folder / "haproxy.cfg").write_text(
         "defaults\n  mode http\n  retries 0\n  timeout client 5s\n  timeout server 5s\n  timeout connect 5s\n"
         f"frontend f\n  bind 127.0.0.1:{port}\n  default_backend b\n"

@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 
 from corpus import cases, combinations, wire
+from harness.ports import reserve_port
 from harness.router import Router
 from harness.upstream import ScriptedUpstream
-from servers import free_port, start
+from servers import start
 from tables import shown, table
 
 HERE = Path(__file__).resolve().parent
@@ -48,7 +49,7 @@ def reader(tmp_path_factory):
 @pytest.fixture(scope="session")
 def nginx(tmp_path_factory):
     assert shutil.which("nginx"), "nginx is not installed: Tests/Support/install.sh"
-    folder, port = tmp_path_factory.mktemp("nginx"), free_port()
+    folder, port = tmp_path_factory.mktemp("nginx"), reserve_port()
     paths = "".join(
         f"{name}_temp_path {folder}; " for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     (folder / "nginx.conf").write_text(
@@ -65,7 +66,7 @@ def nginx(tmp_path_factory):
 @pytest.fixture(scope="session")
 def haproxy(nginx, tmp_path_factory):
     assert shutil.which("haproxy"), "haproxy is not installed: Tests/Support/install.sh"
-    folder, port = tmp_path_factory.mktemp("haproxy"), free_port()
+    folder, port = tmp_path_factory.mktemp("haproxy"), reserve_port()
     (folder / "haproxy.cfg").write_text(
         # It waits for whole bodies: else chance decides whether a head gets on before its body is found to be none.
         "defaults\n  mode http\n  option http-buffer-request\n  timeout http-request 2s\n  timeout client 2s\n  timeout server 2s\n  timeout connect 1s\n"

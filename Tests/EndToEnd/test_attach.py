@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect as open_websocket
 
 from harness.http1 import Connection, EventStream, Truncated
+from harness.ports import reserve_port
 
 SCRIPTED = Path(__file__).resolve().parents[1] / "Support" / "scripted_agent.py"
 
@@ -230,10 +231,7 @@ def test_the_holder_wakes_a_sleeping_session_and_a_stream_that_comes_back_does_n
 
 
 def test_with_one_port_for_both_attach_hosts_are_served_beside_the_others(start_router, repositories):
-    import socket
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = reserve_port()
     router = start_router(PORT=port, ATTACH_PORT=port)
     identifier = router.create(repositories.story)["hash"]
     info = router.api("GET", f"/sessions/{identifier}/attach-info")

@@ -3,13 +3,13 @@
 import json
 import shutil
 import signal
-import socket
 import threading
 import time
 
 import pytest
 
 from harness.http1 import Connection
+from harness.ports import reserve_port
 from harness.router import ROOT
 from harness.upstream import ScriptedUpstream
 
@@ -63,8 +63,7 @@ class Load:
 
 
 def test_three_processes_hand_a_port_on_under_load_and_no_request_fails(start_router, upstream):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = reserve_port()
     routes = json.dumps([{"hash": HASH, "email": "dev@example.com", "target": f"http://127.0.0.1:{upstream.port}"}])
 
     def start(**settings):

@@ -2,12 +2,12 @@
 
 import json
 import re
-import socket
 import subprocess
 
 import pytest
 
 from harness.http1 import EventStream
+from harness.ports import reserve_port
 from harness.router import binary, clean_environment
 from harness.service import Service, ServiceHandler
 from harness.waiting import eventually
@@ -65,9 +65,7 @@ def github():
 
 @pytest.fixture(scope="module")
 def router(start_in, cluster, github):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = reserve_port()
     return start_in(
         cluster, TRUSTED_PROXIES="127.0.0.1", DEV_EMAIL=None, GITHUB_API_URL=github.url, POD_PORT=port,
         OPENCODE_ROUTER_URL=f"http://127.0.0.1:{port}", OPENCODE_ROUTER_EXTERNAL_DOMAIN="example.test",
@@ -242,9 +240,7 @@ def test_an_address_of_the_original_s_port_is_warned_of(start_in, cluster):
             [binary(), "check-config"], env=clean_environment(**{**settings, "OPENCODE_ROUTER_URL": url}),
             capture_output=True, text=True, timeout=60)
         assert checked.returncode == 0 and "OPENCODE_ROUTER_URL is" not in checked.stderr
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = reserve_port()
     router = start_in(cluster, PORT=port, OPENCODE_ROUTER_URL=f"http://code.code.svc:{port}")
     assert any("whose port is that of PORT" in line["message"] for line in router.lines())
     router.stop()

@@ -1,12 +1,12 @@
 """The owner's git token in a cluster: kept in the session's Secret, renewed there, told to the pod's git when it asks."""
 
 import base64
-import socket
 
 import pytest
 
 from harness import git_session
 from harness.git_session import question
+from harness.ports import reserve_port
 from harness.waiting import eventually
 
 OWNER = "owner@example.test"
@@ -19,9 +19,7 @@ def token(value):
 @pytest.fixture(scope="module")
 def settings(guarded):
     """What both replicas have; pods reach them through one address, which has to be known before they start."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = reserve_port()
     return {
         "TRUSTED_PROXIES": "127.0.0.1", "DEV_EMAIL": None, "GIT_TOKEN_HOSTS": guarded.server,
         "ALLOWED_REPO_SCHEMES": "https", "SSL_CERT_FILE": guarded.authority, "POD_PORT": port,

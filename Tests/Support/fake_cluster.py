@@ -25,6 +25,7 @@ from pathlib import Path
 import yaml
 
 import api_rules
+from harness.ports import reserve_port
 from harness.service import Service, ServiceHandler
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -161,7 +162,8 @@ class Cluster:
         self.unconditional = []     # deletions that named no UID
         self.keeps_claims = False   # whether storage holds on to claims that are being deleted
         self.server = None
-        self.port = 0
+        # Its own while the server is away, too.
+        self.port = reserve_port()
         self.connections = set()
         self.lock = threading.Lock()
         # Faults, set by tests.
@@ -215,7 +217,6 @@ class Cluster:
 
         Handler.cluster = cluster
         self.server = Server(Handler, port=self.port)
-        self.port = self.server.server_port
 
     def stop_server(self):
         """The API server is gone: nobody listens, and every connection breaks."""
@@ -691,7 +692,7 @@ class Kubelet:
                 os.killpg(process.pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-            process.wait(5)
+            process.wait()
         self.cluster.finish_pod(uid, pod["metadata"]["name"])
 
     def close(self):

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+from harness.ports import reserve_port
 from harness.router import ROOT, clean_environment
 from harness.upstream import ScriptedUpstream
 
@@ -51,8 +52,7 @@ class Traefik:
     """Started as documented, but on loopback and on a port of the kernel's choice; without TLS unless wanted."""
 
     def __init__(self, folder, secret, sign_in_port, gateway_port, tls=False):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = reserve_port()
         self.context = ssl._create_unverified_context() if tls else None
         dynamic = folder / "traefik-dynamic.yaml"
         dynamic.write_text(replaced(
