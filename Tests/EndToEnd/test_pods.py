@@ -7,6 +7,7 @@ import time
 import pytest
 
 from harness.http1 import Connection, EventStream
+from harness.waiting import eventually
 
 
 def test_a_session_s_processes_are_told_where_to_call_and_how_to_prove_themselves(router, session):
@@ -171,7 +172,7 @@ def test_what_a_session_says_is_told_live_and_a_later_text_takes_the_earlier_one
     name, data = next(events)
     assert name == "snapshot" and json.loads(data)["title"] == "Fixing"
     assert [message["text"] for message in json.loads(data)["messages"]] == ["Fix it", "On it"]
-    assert router.session(identifier)["title"] == "Fixing"
+    eventually(lambda: router.session(identifier).get("title") == "Fixing")
 
 
 @pytest.mark.parametrize("body", [
