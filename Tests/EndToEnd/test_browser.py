@@ -14,6 +14,9 @@ from playwright.sync_api import expect, sync_playwright
 from harness.router import binary
 
 FAILED_LOAD = "Failed to load resource"
+# Whoever waits in vain waits longer, nobody else does.
+PATIENCE = 30_000
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,7 @@ def browser():
 def page(browser):
     """A page whose scripts must not fail; what they say is kept in `page.complaints`."""
     context = browser.new_context(viewport={"width": 1200, "height": 860}, locale="en-US", timezone_id="Europe/Berlin")
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     page.complaints = []
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
@@ -40,9 +43,15 @@ def page(browser):
 
 
 @pytest.fixture(scope="module")
-def router(start_router):
-    """Its agent takes two seconds to start, so that a person, and a test, can watch."""
-    agent = f"sh -c 'sleep 2; exec {binary()} demo-agent --hostname 127.0.0.1 --port {{port}}'"
+def held(tmp_path_factory):
+    """As long as this file is there no agent starts, so that a person, and a test, can watch."""
+    return tmp_path_factory.mktemp("held") / "held"
+
+
+@pytest.fixture(scope="module")
+def router(start_router, held):
+    wait = f"while [ -e {held} ]; do sleep 0.1; done"
+    agent = f"sh -c '{wait}; exec {binary()} demo-agent --hostname 127.0.0.1 --port {{port}}'"
     router = start_router(AGENT_COMMAND=agent, DEV_EMAIL="ada@example.com")
     yield router
     router.stop()
@@ -67,7 +76,8 @@ def type_command(page, command):
     page.keyboard.press("Enter")
 
 
-def test_a_person_goes_from_the_picker_to_a_terminal_that_answers(router, repositories, page):
+def test_a_person_goes_from_the_picker_to_a_terminal_that_answers(router, repositories, page, held):
+    held.touch()
     page.goto(f"http://{router.host}/")
     expect(page.get_by_role("heading", name="New session")).to_be_visible()
     fill(page, repositories.story, "main")
@@ -80,9 +90,10 @@ def test_a_person_goes_from_the_picker_to_a_terminal_that_answers(router, reposi
     expect(page.locator("[aria-current=step]")).to_contain_text(re.compile("Starting the agent|Waiting for its first answer"))
     assert page.locator(".stage[data-state=done]").count() >= 2
     picture(page, "starting")
+    held.unlink()
 
     # Then the session's own host.
-    page.wait_for_url(re.compile(rf"^http://{identifier}\.localhost:{router.port}/"), timeout=30_000)
+    page.wait_for_url(re.compile(rf"^http://{identifier}\.localhost:{router.port}/"))
     expect(page.locator("#tree")).to_contain_text("README.md")
     expect(page.locator("#event-state")).not_to_have_text("Connecting…")
     type_command(page, "echo answer-$((40+2)) | tee from-browser.txt")
@@ -103,10 +114,12 @@ def test_a_person_goes_from_the_picker_to_a_terminal_that_answers(router, reposi
     expect(row).to_contain_text("Stopped")
 
     # Opening the sleeping session's own address shows the starting page, which leads back to that address.
+    held.touch()
     page.goto(f"http://{router.host_of(identifier)}/?x=1", wait_until="commit")
     expect(page.locator("body")).to_contain_text(re.compile("start|wak", re.I))
     picture(page, "waking")
-    page.locator("#tree").wait_for(timeout=30_000)
+    held.unlink()
+    page.locator("#tree").wait_for()
     assert page.url == f"http://{router.host_of(identifier)}/?x=1"
     expect(page.locator("#tree")).to_contain_text("from-browser.txt")
     assert page.complaints == []
@@ -122,7 +135,7 @@ def test_a_wrong_repository_shows_the_reason_and_a_way_to_try_again(router, repo
     # What was typed is still there, to be corrected and sent again.
     fill(page, repositories.story, "feature/one")
     page.get_by_role("button", name="Start session").click()
-    page.wait_for_url(re.compile(rf"\.localhost:{router.port}/"), timeout=30_000)
+    page.wait_for_url(re.compile(rf"\.localhost:{router.port}/"))
     assert page.complaints == []
 
 
@@ -143,7 +156,7 @@ def test_a_session_that_cannot_start_shows_its_cause_and_retry(router, repositor
     picture(page, "failed")
     (repositories.folder / "gone.git").rename(repositories.folder / "vanishing.git")
     page.get_by_role("button", name="Try again").click()
-    page.wait_for_url(re.compile(rf"^http://{made['hash']}\.localhost:{router.port}/"), timeout=30_000)
+    page.wait_for_url(re.compile(rf"^http://{made['hash']}\.localhost:{router.port}/"))
     assert page.complaints == []
 
 
