@@ -7,11 +7,12 @@ import time
 import pytest
 
 from harness.http1 import EventStream, Truncated
+from harness.waiting import eventually
 
 
 def agent_of(router):
-    agents = router.descendants("demo-agent")
-    assert len(agents) == 1, agents
+    # What it starts has its command line, too, until it is another program.
+    agents = eventually(lambda: len(found := router.descendants("demo-agent")) == 1 and found)
     return agents[0][0]
 
 
@@ -37,7 +38,7 @@ def test_a_killed_agent_ends_a_download_short_never_cleanly(router, running):
         with pytest.raises(Truncated):
             for _ in pieces:
                 pass
-    failed = router.wait_for_state(running, "failed", seconds=15)
+    failed = router.wait_for_state(running, "failed")
     failure = failed["failure"]
     assert failure["code"] and failure["message"] and failure["hint"], failure
     assert "9" in failure["message"] or "kill" in failure["message"].lower(), failure
@@ -61,27 +62,25 @@ def test_a_killed_agent_ends_an_upload_with_a_clear_502_or_an_end(router, runnin
             assert answer.json()["code"]
         except Truncated:
             pass
-    router.wait_for_state(running, "failed", seconds=15)
+    router.wait_for_state(running, "failed")
 
 
 def test_a_killed_agent_ends_an_event_stream(router, running):
     with router.connect() as connection:
         stream = EventStream(connection, "/event", router.host_of(running))
-        events = stream.events(10)
+        events = stream.events(60)
         next(events)
         os.kill(agent_of(router), signal.SIGKILL)
-        start = time.monotonic()
         with pytest.raises(Truncated):
             for _ in events:
                 pass
-        assert time.monotonic() - start < 5
-    router.wait_for_state(running, "failed", seconds=15)
+    router.wait_for_state(running, "failed")
 
 
 def test_a_failed_session_tells_its_cause_on_its_own_host_and_starts_again(router, running):
     host = router.host_of(running)
     os.kill(agent_of(router), signal.SIGKILL)
-    router.wait_for_state(running, "failed", seconds=15)
+    router.wait_for_state(running, "failed")
     answer = router.request("GET", "/session", host, {"Accept": "application/json"})
     assert answer.status in (502, 503), answer
     assert answer.json()["code"]
@@ -94,7 +93,7 @@ def test_a_repository_that_does_not_exist_tells_git_s_reason(router, repositorie
     url = repositories.url("no-such-repository.git")
     answer = router.request("POST", "/api/sessions", body={"repoUrl": url, "branch": "main"})
     if answer.status == 201:
-        failure = router.wait_for_state(answer.json()["hash"], "failed", seconds=15)["failure"]
+        failure = router.wait_for_state(answer.json()["hash"], "failed")["failure"]
         text = failure["message"] + (failure.get("log") or "")
         router.api("DELETE", f"/sessions/{answer.json()['hash']}")
     else:
@@ -108,7 +107,7 @@ def test_a_private_repository_tells_that_it_needs_a_login(router, repositories):
     url = repositories.url("private/story.git")
     answer = router.request("POST", "/api/sessions", body={"repoUrl": url, "branch": "main"})
     if answer.status == 201:
-        failure = router.wait_for_state(answer.json()["hash"], "failed", seconds=15)["failure"]
+        failure = router.wait_for_state(answer.json()["hash"], "failed")["failure"]
         text = f"{failure['code']} {failure['message']} {failure['hint']} {failure.get('log') or ''}"
         router.api("DELETE", f"/sessions/{answer.json()['hash']}")
     else:

@@ -10,7 +10,7 @@ def ask(router, data, host=None):
     host = (host or router.host).encode()
     data = data.replace(b"%(host)s", host)
     statuses = []
-    with router.connect(timeout=5) as connection:
+    with router.connect(timeout=20) as connection:
         connection.send(data + GOOD.replace(b"%(host)s", host))
         try:
             while True:
@@ -76,7 +76,7 @@ def test_it_is_refused_and_nothing_after_it_is_served(router, session, name, pla
     (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400), (b"GET / HTTP/1.1\n", 400),
 ])
 def test_a_first_line_that_is_no_request_is_refused_without_waiting_for_more(router, line, status):
-    with router.connect(timeout=5) as connection:
+    with router.connect(timeout=20) as connection:
         connection.send(line)
         assert connection.read_response().status == status
         assert connection.at_end()

@@ -124,16 +124,20 @@ def test_a_crowd_of_slow_peers_holds_up_nobody_and_is_gone_in_the_end(proxy, sha
     eventually(lambda: metric(proxy, "opencode_router_buffers_in_use") == 0, 15)
 
 
-def test_an_upload_above_the_floor_may_take_its_time(proxy, shared):
+def test_an_upload_above_the_floor_may_take_its_time(start_router, shared):
+    """Over a window that a crowded machine, on which nobody sends for a while, leaves above the floor."""
     shared.script = lambda peer: peer.serve(b"ok")
-    size = 100_000
-    with proxy.connect() as connection:
-        connection.send(connection.head("POST", "/", host(proxy), {
-            "Content-Length": size, "Origin": f"http://{host(proxy)}"}))
-        for _ in range(25):
-            connection.send(b"x" * (size // 25))
-            time.sleep(0.12)
+    router = start_router(
+        DEV_ROUTES=shared.routes(HASH), WORKERS=1, MIN_BODY_BYTES_PER_SECOND=10_000, MIN_BODY_WINDOW_SECONDS=3)
+    size = 400_000
+    with router.connect() as connection:
+        connection.send(connection.head("POST", "/", host(router), {
+            "Content-Length": size, "Origin": f"http://{host(router)}"}))
+        for _ in range(40):
+            connection.send(b"x" * (size // 40))
+            time.sleep(0.15)
         assert connection.read_response("POST").status == 200
+    router.stop()
 
 
 def test_a_reader_slower_than_the_floor_is_cut_off_and_its_session_is_not_kept(proxy, shared):
@@ -340,16 +344,21 @@ def test_a_loop_tells_how_late_it_was(proxy):
 
 
 def test_a_session_that_ends_its_side_after_an_exact_answer_is_not_used_again(proxy, shared):
+    ended = threading.Semaphore(0)
+
     def script(peer):
         peer.read_request()
         peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         peer.socket.shutdown(socket.SHUT_WR)
+        ended.release()
         peer.wait_closed()
 
     shared.script = script
     with proxy.connect() as connection:
         for _ in range(5):
             assert connection.request("POST", "/", host(proxy), {"Origin": f"http://{host(proxy)}"}, b"x").body == b"ok"
+            # A request that is under way when the session ends its side is another matter.
+            assert ended.acquire(timeout=20)
             time.sleep(0.05)
 
 

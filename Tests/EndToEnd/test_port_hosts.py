@@ -166,7 +166,7 @@ def test_taking_it_back_cuts_whoever_is_inside(router, session, host, port, emai
 
 
 def test_a_share_ends_by_itself_for_those_inside_too(router, session, host, port):
-    end = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3))
+    end = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 6))
     told = share(router, session, port, "public", expiresAt=end)
     assert told["expiresAt"].startswith(end[:19])
     connection, _ = stream(router, host, "")

@@ -25,13 +25,13 @@ def host(router, story):
     return router.host_of(story)
 
 
-def type_into_terminal(router, host, *lines, until, seconds=15):
+def type_into_terminal(router, host, *lines, until, seconds=40):
     """Opens a terminal in the session, types, and reads until the text `until` has come."""
     terminal = router.request("POST", "/pty", host, {"Content-Type": "application/json"}, b"{}").json()["id"]
     connection = router.connect()
     with open_websocket(
             f"ws://{host}/pty/{terminal}/connect", sock=connection.socket, origin=f"{router.scheme}://{host}",
-            open_timeout=10) as socket:
+            open_timeout=40) as socket:
         for line in lines:
             socket.send(line + "\r")
         seen, end = "", time.monotonic() + seconds
@@ -90,7 +90,7 @@ def test_06_its_host_shows_the_agent_s_page_with_the_repository(router, host):
     assert {"README.md", "src"} <= {entry["name"] for entry in files}
 
 
-def test_07_its_event_stream_stays_open_and_prompt_for_12_seconds(router, host):
+def test_07_its_event_stream_stays_open_and_prompt_up_to_a_heartbeat(router, host):
     with router.connect() as connection:
         start = time.monotonic()
         stream = EventStream(connection, "/event", host)
@@ -98,11 +98,13 @@ def test_07_its_event_stream_stays_open_and_prompt_for_12_seconds(router, host):
         assert stream.response.fields["Content-Type"].startswith("text/event-stream")
         assert "Content-Encoding" not in stream.response.fields
         events = []
-        for _, data in stream.events(12):
+        for _, data in stream.events(30):
             events.append((json.loads(data)["type"] if data else None, time.monotonic() - start))
-        assert events[0][0] == "server.connected" and events[0][1] < 2
-        heartbeats = [at for kind, at in events if kind == "server.heartbeat"]
-        assert heartbeats and 9 < heartbeats[0] < 12, events
+            if events[-1][0] == "server.heartbeat" or events[-1][1] > 18:
+                break
+        assert events[0][0] == "server.connected" and events[0][1] < 8, events
+        # It comes every ten seconds: one that were held back until the next would be twice as late.
+        assert events[-1][0] == "server.heartbeat" and 9 < events[-1][1] < 18, events
 
 
 def test_08_a_typed_command_answers_in_the_terminal(router, host):

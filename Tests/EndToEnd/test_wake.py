@@ -87,7 +87,8 @@ def test_a_hundred_page_loads_start_it_once(router, asleep):
         for _ in range(100):
             assert connection.request("GET", "/", host, NAVIGATION).status in (200, 503)
     router.wait_for_state(asleep, "running")
-    assert len(router.descendants("demo-agent")) == 1
+    # What it starts has its command line, too, until it is another program; a second one would stay.
+    eventually(lambda: len(router.descendants("demo-agent")) == 1)
 
 
 def test_the_session_stream_tells_the_list_at_once_and_every_change(router, asleep):
@@ -96,7 +97,7 @@ def test_the_session_stream_tells_the_list_at_once_and_every_change(router, asle
         assert stream.response.status == 200
         states = []
         import json
-        for name, data in stream.events(20):
+        for name, data in stream.events(60):
             if name == "sessions":
                 states += [s["state"] for s in json.loads(data)["sessions"] if s["hash"] == asleep]
                 if len(states) == 1:

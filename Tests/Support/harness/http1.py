@@ -147,7 +147,7 @@ class Connection:
                 piece, self.unread = self.unread, b""
                 yield piece
 
-    def at_end(self, timeout=5):
+    def at_end(self, timeout=20):
         """Whether the peer has closed, with nothing left to read."""
         self.socket.settimeout(timeout)
         try:
