@@ -64,21 +64,27 @@ def test_an_API_server_that_is_down_takes_no_running_session_away(router, cluste
     # OUTAGE_SECONDS=120 is what is promised; so long a look is for a release.
     outage = float(os.environ.get("OUTAGE_SECONDS", 6))
     host = router.session_host(session)
-    made = cluster.count("create")
+
+    def made():
+        # The lease and what is said in sessions are written whenever it is time for it.
+        return [entry for entry in list(cluster.requests)
+                if entry[0] == "create" and entry[1] in ("pods", "persistentvolumeclaims")]
+
+    before_it = made()
     cluster.stop_server()
     eventually(lambda: router.operations("/readyz").status == 503)
     assert router.operations("/readyz?exclude=sync").status == 200
     # Somebody is at the door now, and shows everybody out.
     before = len(cluster.dials)
     refusing = cluster.refuse()
-    end = time.monotonic() + outage
-    while time.monotonic() < end:
+    begin = time.monotonic()
+    while time.monotonic() < begin + outage:
         assert router.request("GET", "/global/health", host).status == 200
         told = router.api("GET", "/sessions")
         assert [one["hash"] for one in told["sessions"]] == [session["hash"]] and told["stale"] is True
         time.sleep(0.2)
     knocks = list(cluster.dials)[before:]
-    assert 1 <= len(knocks) <= outage + 2, "whatever there is to follow, one dial a second is enough"
+    assert 1 <= len(knocks) <= time.monotonic() - begin + 2, "whatever there is to follow, one dial a second is enough"
     refused = router.request(
         "POST", "/api/sessions", body={"repoUrl": repositories.story, "branch": "feature/one"})
     assert refused.status == 503 and refused.json()["error"], refused
@@ -90,7 +96,7 @@ def test_an_API_server_that_is_down_takes_no_running_session_away(router, cluste
     eventually(lambda: router.operations("/readyz").status == 200, 60)
     assert router.api("GET", "/sessions")["stale"] is False
     assert len(cluster.pods()) == 1 and len(cluster.claims()) == 1
-    assert cluster.count("create") == made, "what was refused must not be made later"
+    assert made() == before_it, "what was refused must not be made later"
 
 
 def test_a_store_that_is_brought_back_from_a_backup_is_listed_anew(router, cluster, session):
@@ -169,8 +175,8 @@ def test_a_session_deleted_while_the_API_server_was_down_is_gone_afterwards(rout
     cluster.stop_server()
     cluster.delete("pods", f"opencode-session-{second['hash']}")
     cluster.delete("persistentvolumeclaims", f"opencode-pvc-{second['hash']}")
+    eventually(lambda: not cluster.store.get("persistentvolumeclaims", f"opencode-pvc-{second['hash']}"))
     cluster.store.compact()
-    time.sleep(1)
     cluster.start()
     eventually(lambda: router.request("GET", f"/api/sessions/{second['hash']}").status == 404, 60)
 
@@ -182,11 +188,7 @@ def test_a_missing_permission_is_named_in_the_log_and_in_readyz(start_in, make_c
         if "secrets" in rule["resources"]:
             rule["verbs"] = [verb for verb in rule["verbs"] if verb != "delete"]
     cluster.rules = rules
-    try:
-        router = start_in(cluster)
-    except AssertionError as unready:
-        assert "delete secrets" in str(unready) and "create leases.coordination.k8s.io" in str(unready)
-        return
+    router = start_in(cluster, ready=False)
     eventually(lambda: "delete secrets" in router.operations("/readyz").text)
     answer = router.operations("/readyz")
     assert answer.status == 503 and "create leases.coordination.k8s.io" in answer.text
@@ -197,9 +199,10 @@ def test_a_missing_permission_is_named_in_the_log_and_in_readyz(start_in, make_c
 
 def test_a_wrong_token_says_so(start_in, make_cluster):
     cluster = make_cluster()
-    with pytest.raises(AssertionError) as unready:
-        start_in(cluster, KUBECONFIG=cluster.kubeconfig(token="another"))
-    assert "401" in str(unready.value)
+    router = start_in(cluster, ready=False, KUBECONFIG=cluster.kubeconfig(token="another"))
+    eventually(lambda: "401" in router.operations("/readyz").text)
+    assert router.operations("/readyz").status == 503
+    router.stop()
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +214,7 @@ def pair(start_in, make_cluster):
 def test_a_session_made_through_one_replica_is_served_by_the_other(pair, repositories):
     cluster, one, other = pair
     session = one.create(repositories.story, "main")
-    seen = other.wait_for_state(session["hash"], "running", seconds=5)
+    seen = other.wait_for_state(session["hash"], "running")
     assert other.request("GET", "/global/health", other.host_of(seen["hash"])).status == 200
 
 
@@ -240,4 +243,4 @@ def test_one_replica_sweeps_and_when_it_is_killed_the_other_takes_over(pair):
     leader, follower = (one, other) if sweeps(one) else (other, one)
     leader.process.kill()
     leader.process.wait()
-    eventually(lambda: sweeps(follower), 30)
+    eventually(lambda: sweeps(follower), 60)

@@ -99,11 +99,11 @@ def test_a_hopeless_start_says_why_and_can_be_tried_again(router, cluster_of_cau
     made = router.api(
         "POST", "/sessions", {"repoUrl": repositories.story, "branch": f"cause/{code.strip()}{len(code)}", "sourceBranch": "main"},
         status=201)
-    failure = router.wait_for_state(made["hash"], "failed", seconds=15)["failure"]
+    failure = router.wait_for_state(made["hash"], "failed")["failure"]
     assert failure["code"] == code.strip() and failure["message"] and failure["hint"], failure
     cluster_of_causes.kubelet.behaviour = None
     router.api("POST", f"/sessions/{made['hash']}/resume")
-    eventually(lambda: router.session(made["hash"])["state"] == "running")
+    eventually(lambda: router.session(made["hash"])["state"] == "running", 60)
     assert router.request("DELETE", f"/api/sessions/{made['hash']}").status == 204
 
 
@@ -112,11 +112,11 @@ def test_a_refused_pod_is_a_failed_session_and_can_be_tried_again(router, cluste
     cluster_of_causes.admission = rule
     made = router.api(
         "POST", "/sessions", {"repoUrl": repositories.story, "branch": f"rule/{code}", "sourceBranch": "main"}, status=201)
-    failure = router.wait_for_state(made["hash"], "failed", seconds=15)["failure"]
+    failure = router.wait_for_state(made["hash"], "failed")["failure"]
     assert failure["code"] == code, failure
     cluster_of_causes.admission = None
     router.api("POST", f"/sessions/{made['hash']}/resume")
-    eventually(lambda: router.session(made["hash"])["state"] == "running")
+    eventually(lambda: router.session(made["hash"])["state"] == "running", 60)
     assert router.request("DELETE", f"/api/sessions/{made['hash']}").status == 204
 
 

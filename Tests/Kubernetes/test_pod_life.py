@@ -49,7 +49,9 @@ def test_03_the_agent_asks_everybody_else_for_a_password(cluster, session):
 def test_04_polling_and_proxying_cost_no_call(router, cluster, session):
     host = router.session_host(session)
     granted = sum(len(rule["verbs"]) for rule in cluster.rules)
-    eventually(lambda: sum(1 for verb, *_ in cluster.requests if verb == "review") == granted)
+    eventually(lambda: sum(1 for verb, *_ in list(cluster.requests) if verb == "review") >= granted)
+    # The replica that sweeps looks around once when it begins, which may be late: one list is the watch's, one its own.
+    eventually(lambda: cluster.requests.count(("list", "pods", None)) >= 2)
 
     def calls():
         # Leases and watches go by the clock, whoever polls.
@@ -69,10 +71,10 @@ def test_04_polling_and_proxying_cost_no_call(router, cluster, session):
 
 def test_04b_a_change_in_the_cluster_reaches_a_browser_at_once(router, cluster, session):
     with router.connect() as connection:
-        events = EventStream(connection, "/api/sessions/stream", router.host).events(10)
+        events = EventStream(connection, "/api/sessions/stream", router.host).events(60)
         next(events)
         delays = []
-        for number in range(5):
+        for number in range(11):
             begin = time.monotonic()
             cluster.patch("persistentvolumeclaims", f"opencode-pvc-{session['hash']}", {
                 "metadata": {"annotations": {"opencode.ai/title": f"title {number}"}}})
@@ -80,7 +82,7 @@ def test_04b_a_change_in_the_cluster_reaches_a_browser_at_once(router, cluster, 
                 if data and f"title {number}" in data:
                     break
             delays.append(time.monotonic() - begin)
-        assert sorted(delays)[2] < 0.25, delays
+        assert sorted(delays)[5] < 0.25, delays
 
 
 def test_05_stopping_keeps_the_disk_and_resuming_finds_it(router, cluster, session):

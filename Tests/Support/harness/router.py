@@ -41,7 +41,8 @@ class Router:
 
     EMAIL = "dev@example.com"
 
-    def __init__(self, folder, **settings):
+    def __init__(self, folder, ready=True, **settings):
+        """With `ready` False it is not waited for until it is: a test tells what keeps it from that."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -56,6 +57,7 @@ class Router:
             **shim(), **settings,
         }
         self.log_path = folder / "router.log"
+        self.ready = ready
         self.process = None
         try:
             self.start()
@@ -75,7 +77,8 @@ class Router:
         line = self.wait_for_line("listening")
         self.port, self.metrics_port, self.attach_port, self.pod_port = (
             int(line.get(name, 0)) for name in ("port", "metrics_port", "attach_port", "pod_port"))
-        self.wait_until_ready()
+        if self.ready:
+            self.wait_until_ready()
         domain = self.settings.get("ROUTER_DOMAIN") or f"localhost:{self.port}"
         self.domain = domain
         self.host = self.settings.get("PICKER_HOST") or domain
@@ -98,7 +101,7 @@ class Router:
                 found.append({"message": line})
         return found
 
-    def wait_for_line(self, message, seconds=15):
+    def wait_for_line(self, message, seconds=40):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             for line in self.lines():
@@ -109,7 +112,7 @@ class Router:
             time.sleep(0.02)
         raise AssertionError(f"no line {message!r}; the log:\n{self.log_path.read_text(errors='replace')[-4000:]}")
 
-    def wait_until_ready(self, seconds=15):
+    def wait_until_ready(self, seconds=40):
         end = time.monotonic() + seconds
         while (answer := self.operations("/readyz")).status != 200:
             assert time.monotonic() < end, answer
