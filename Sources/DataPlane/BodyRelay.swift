@@ -52,6 +52,9 @@ struct BodyRelay: ~Copyable {
     /// The last read filled its buffer, or the last chunk was a large one: more of the same is likely, and splicing pays even without a known length.
     private var looksBulky = false
 
+    /// Whether the last `advance` moved as much as one may: others have their turn first.
+    private(set) var hadItsTurn = false
+
     /// Bytes moved through pipes, and through buffers.
     private(set) var spliced: UInt64 = 0
     private(set) var copied: UInt64 = 0
@@ -72,6 +75,7 @@ struct BodyRelay: ~Copyable {
         owedSize = nil
         needsMore = false
         looksBulky = false
+        hadItsTurn = false
         spliced = 0
         copied = 0
         self.writesChunks = writesChunks
@@ -119,6 +123,7 @@ struct BodyRelay: ~Copyable {
     ) throws(RelayFailure) -> Bool {
         var moved = false
         var budget = Self.turn
+        hadItsTurn = false
         while true {
             // All that came has left; only the source can bring more.
             if !source.isReadable, !owes, input?.isEmpty ?? true, !holds(output) { break }
@@ -132,8 +137,9 @@ struct BodyRelay: ~Copyable {
             let drained = try drain(&input, &output, to: sink, on: loop)
             if filled || drained > 0 { moved = true }
             budget -= drained
+            hadItsTurn = budget <= 0
             // Blocked by the sink, or nothing new from the source.
-            if holds(output) || drained == 0 || budget <= 0 { break }
+            if holds(output) || drained == 0 || hadItsTurn { break }
         }
         if !pipeHolds { release(to: loop.pipes) }
         return moved

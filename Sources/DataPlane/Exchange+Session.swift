@@ -282,7 +282,7 @@ extension Exchange {
             case .tunnel: return true
             case .moved:
                 rounds += 1
-                if rounds & 7 == 0 { await connection.waiter.yield() }
+                if rounds & 7 == 0 || upload.hadItsTurn || download.hadItsTurn { await connection.waiter.yield() }
             case .blocked(let deadline):
                 rounds = 0
                 let wake = await withUnsafeContinuation { connection.waiter.suspend($0, until: deadline) }

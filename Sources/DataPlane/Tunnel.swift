@@ -58,7 +58,7 @@ final class Tunnel: Admitted {
             case .ended: return true
             case .moved:
                 rounds += 1
-                if rounds & 7 == 0 { await connection.waiter.yield() }
+                if rounds & 7 == 0 || upload.hadItsTurn || download.hadItsTurn { await connection.waiter.yield() }
             case .blocked:
                 rounds = 0
                 // Nothing is reported between the end of this wait and the parking: both happen in one turn of the loop.
