@@ -117,6 +117,7 @@ package final class Stream: EventSource {
     /// Makes the coming close a reset: the peer must not take what it has for a clean end.
     package func abort() {
         guard descriptor >= 0 else { return }
+        _ = sendPostedNow()
         var linger = linger(l_onoff: 1, l_linger: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
         release()

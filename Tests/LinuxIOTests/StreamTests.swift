@@ -129,7 +129,7 @@ struct StreamTests {
         }
     }
 
-    @Test("More than an outbox holds leaves in between; who breaks off says nothing more")
+    @Test("More than an outbox holds leaves in between, and before somebody breaks off")
     func fullOutbox() async throws {
         let loop = try Loop(name: "test")
         defer { loop.stop() }
@@ -149,10 +149,9 @@ struct StreamTests {
             await waiter.yield()
             #expect(read(pairs[0].0) == expected && read(pairs[1].0) == "other")
 
-            #expect(post("never", to: streams[1]) == .moved(5))
+            #expect(post("last", to: streams[1]) == .moved(4))
             streams[1].abort()
-            await waiter.yield()
-            #expect(read(pairs[1].0) == "")
+            #expect(read(pairs[1].0) == "last")
         }
     }
 
