@@ -56,8 +56,8 @@ extension Exchange {
         let stream = connection.stream
         stream.interest = .hangUp
         guard !stream.isBroken, !worker.isPastDrain else { return false }
-        // A client that has ended its side may still read what comes at once; one that closed looks the same.
-        let deadline = stream.isHungUp ? worker.executor.now.advanced(milliseconds: 250) : .never
+        let deadline =
+            stream.isHungUp ? worker.executor.now.advanced(milliseconds: Self.halfClosedMilliseconds) : .never
         if await connection.waiter.wait(until: deadline) == .deadline { return false }
         return !stream.isBroken && !worker.isPastDrain && !admission.isCutOff
     }

@@ -390,9 +390,9 @@ extension Exchange {
         } else {
             progress.floor = ByteFloor(worker)
         }
-        // A client that has ended its side may still read, but one that closed looks the same: it gets what flows, and no
-        // session is kept waiting for it.
-        if client.isHungUp { deadline = min(deadline, worker.executor.now.advanced(milliseconds: 250)) }
+        if client.isHungUp {
+            deadline = min(deadline, worker.executor.now.advanced(milliseconds: Self.halfClosedMilliseconds))
+        }
         if client.isBroken || worker.isPastDrain { throw .client }
         return deadline
     }

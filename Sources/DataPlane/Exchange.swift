@@ -22,6 +22,10 @@ final class Exchange: Admitted {
         case tunnel
     }
 
+    /// How long a client that has ended its side is waited for while nothing flows: it may still read, but one that has
+    /// closed looks the same, and no session is to be kept waiting for that.
+    static let halfClosedMilliseconds: UInt64 = 1000
+
     // Strong: a worker outlives its process's requests, and an unowned reference is counted at every use.
     let worker: Worker
     var request = RequestHead()
