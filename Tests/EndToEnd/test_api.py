@@ -6,15 +6,9 @@ import time
 
 import pytest
 
+from harness.waiting import eventually
+
 NAVIGATION = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Fetch-Site": "none"}
-
-
-def wait_until(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.05)
-    return found
 
 
 def prompts(router, session):
@@ -27,7 +21,7 @@ def prompts(router, session):
 
 
 def with_conversation(router, identifier):
-    return wait_until(lambda: (s := router.session(identifier)) and "/session/" in (s["url"] or "") and s)
+    return eventually(lambda: (s := router.session(identifier)) and "/session/" in (s["url"] or "") and s)
 
 
 def test_a_first_prompt_is_given_once_with_no_browser_looking_on(start_router, repositories):

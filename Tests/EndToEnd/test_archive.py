@@ -5,9 +5,10 @@ import json
 import os
 import subprocess
 import threading
-import time
 
 import pytest
+
+from harness.waiting import eventually
 
 GATEWAY = "gateway-key-0123456789abcdef"
 OWNER, OTHER = "alice@example.com", "bob@example.com"
@@ -154,10 +155,7 @@ def test_the_order_stands_when_its_giver_leaves_and_two_are_one(start, repositor
             f"X-Auth-Request-Email: {OWNER}\r\nOrigin: {router.origin}\r\n\r\n".encode())
         router.wait_for_line("session kept")
     assert router.request("DELETE", f"/api/sessions/{session['hash']}").status in (204, 404)
-    end = time.monotonic() + 30
-    while router.request("GET", f"/api/sessions/{session['hash']}").status != 404:
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    eventually(lambda: router.request("GET", f"/api/sessions/{session['hash']}").status == 404)
     assert len(files(folder)) == 1
 
 

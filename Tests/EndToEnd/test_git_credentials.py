@@ -8,6 +8,7 @@ import pytest
 from harness import git_session
 from harness.git_session import question
 from harness.repositories import git
+from harness.waiting import eventually
 
 OWNER = "owner@example.test"
 STRANGER = "stranger@example.test"
@@ -48,10 +49,7 @@ def ask(router, session, body, **options):
 
 def renewed(router, count):
     """Waits until so many tokens have been renewed."""
-    end = time.monotonic() + 20
-    while sum(line.get("message") == "git token renewed" for line in router.lines()) < count:
-        assert time.monotonic() < end, "no token was renewed"
-        time.sleep(0.02)
+    eventually(lambda: sum(line.get("message") == "git token renewed" for line in router.lines()) >= count)
 
 
 def test_a_push_uses_the_token_that_its_owner_brought_last(router, guarded, session, inside):
@@ -87,10 +85,7 @@ def test_using_the_session_itself_brings_the_token_too(router, guarded):
     host = router.session_host(session)
     answer = router.request("GET", "/global/health", host, email=OWNER, fields=token("third-token"))
     assert answer.status == 200
-    end = time.monotonic() + 20
-    while b"password=third-token\n" not in (said := ask(router, session, question(guarded.server))).body:
-        assert time.monotonic() < end, said
-        time.sleep(0.2)
+    eventually(lambda: b"password=third-token\n" in ask(router, session, question(guarded.server)).body)
 
 
 def test_the_answer_is_git_s_own_and_kept_nowhere(router, guarded, session):

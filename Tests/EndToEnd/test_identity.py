@@ -7,6 +7,7 @@ import time
 import pytest
 
 from harness.router import binary, clean_environment
+from harness.waiting import eventually
 
 ALICE, BOB = "alice@example.com", "bob@example.com"
 SECRET = "0123456789abcdef0123"
@@ -157,12 +158,8 @@ def test_no_secret_is_in_the_log(router, hers):
 def test_a_refusal_leaves_an_audit_line_with_the_answer_s_request_id(router, host, fields, why):
     answer = router.request("GET", "/api/me", host, fields, email=BOB)
     assert answer.status >= 400
-    end = time.monotonic() + 10
-    while not (lines := [line for line in router.lines() if line.get("message") == "access denied"
-                         and line.get("request") == answer.fields["X-Request-Id"]]):
-        assert time.monotonic() < end, router.lines()[-5:]
-        time.sleep(0.02)
-    [line] = lines
+    [line] = eventually(lambda: [line for line in router.lines() if line.get("message") == "access denied"
+                                 and line.get("request") == answer.fields["X-Request-Id"]])
     assert line["logger"] == "audit" and line["why"] == (why or answer.json()["code"]), line
 
 
@@ -226,12 +223,8 @@ def test_what_somebody_does_to_a_session_is_an_audit_line_with_the_answer_s_requ
 
     def line_of(answer):
         assert answer.status < 300, answer
-        end = time.monotonic() + 15
-        while not (lines := [line for line in router.lines() if line.get("logger") == "audit"
-                             and line.get("request") == answer.fields["X-Request-Id"]]):
-            assert time.monotonic() < end, "no audit line"
-            time.sleep(0.02)
-        [line] = lines
+        [line] = eventually(lambda: [line for line in router.lines() if line.get("logger") == "audit"
+                                     and line.get("request") == answer.fields["X-Request-Id"]])
         return line
 
     created = [line for line in router.lines() if line.get("message") == "session created"

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from harness.http1 import Connection, Truncated
+from harness.waiting import eventually
 
 GATEWAY = "gateway-key-0123456789abcdef"
 OWNER, OTHER = "alice@example.com", "bob@example.com"
@@ -240,12 +241,9 @@ def test_only_the_owner_shares(router, session, port):
 
 def test_sharing_leaves_an_audit_line(router, session, host, port):
     share(router, session, port, "public", expiresInMinutes=5)
-    end = time.monotonic() + 15
     # Lines are written behind the answers.
-    while not (lines := [line for line in router.lines() if line.get("message") == "port shared"
-                         and line["until"] != "withdrawn" and line["port"] == str(port)]):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    lines = eventually(lambda: [line for line in router.lines() if line.get("message") == "port shared"
+                                and line["until"] != "withdrawn" and line["port"] == str(port)])
     assert lines[-1]["email"] == OWNER and lines[-1]["visibility"] == "public"
     assert lines[-1]["session"] == session["hash"]
 

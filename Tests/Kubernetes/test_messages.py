@@ -73,11 +73,7 @@ def test_ports_that_were_told_to_one_replica_are_known_to_the_other_and_end_with
         router, other, cluster, session, secret):
     identifier = session["hash"]
     assert router.pod_call(identifier, "ports", {"ports": [5173]}, secret=secret).status == 200
-    import time
-    end = time.monotonic() + 20
-    while other.api("GET", f"/sessions/{identifier}/ports")["ports"] != [5173]:
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    eventually(lambda: other.api("GET", f"/sessions/{identifier}/ports")["ports"] == [5173])
     assert cluster.store.get("pods", f"opencode-session-{identifier}")["metadata"]["annotations"][
         "opencode.ai/ports"] == "5173"
 

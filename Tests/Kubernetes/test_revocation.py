@@ -1,12 +1,12 @@
 """Taking a session away from somebody is a new route table: what they have open ends with it."""
 
-import time
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from harness.http1 import EventStream, Truncated
+from harness.waiting import eventually
 
 NEW_OWNER = "next@example.com"
 
@@ -51,9 +51,6 @@ def test_a_session_that_changes_hands_cuts_its_former_owner_off(router, cluster,
     assert router.request("GET", "/global/health", router.session_host(session)).status == 404
     # Nothing was wrong with the session itself: the pod that served both still runs.
     assert cluster.store.get("pods", f"opencode-session-{identifier}")["status"]["phase"] == "Running"
-    end = time.monotonic() + 15
-    while not (lines := [line for line in router.lines() if line.get("logger") == "audit"
-                         and line.get("session") == identifier and line["message"] == "access denied"]):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    lines = eventually(lambda: [line for line in router.lines() if line.get("logger") == "audit"
+                                and line.get("session") == identifier and line["message"] == "access denied"])
     assert lines[0]["why"] == "session_not_found"

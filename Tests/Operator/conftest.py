@@ -2,9 +2,9 @@
 
 import pytest
 
-from fake_cloudflare import wait
 from fake_cluster import Cluster
 from harness.router import binary
+from harness.waiting import eventually
 from operator_world import MANIFEST, World
 
 
@@ -31,5 +31,5 @@ def settles(world):
         def explain():
             log = operator.log_path.read_text()[-3000:] if operator else ""
             return f"{world.differences()}\n{log}"
-        wait(lambda: not world.differences(), seconds, explain)
+        eventually(lambda: not world.differences(), seconds, explain)
     return settles

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from fake_cloudflare import Weather, wait
+from fake_cloudflare import Weather
+from harness.waiting import eventually
 
 
 def names(count, seed):
@@ -65,7 +66,7 @@ def test_five_hundred_sessions_in_bad_weather(world, settles, seed):
             world.cluster.store.compact()
     settles(operator, seconds=120)
     weather.clears(world.cloudflare)
-    wait(lambda: operator.get("/readyz").status == 200, 60, lambda: operator.get("/readyz").text)
+    eventually(lambda: operator.get("/readyz").status == 200, 60, lambda: operator.get("/readyz").text)
     assert not world.differences()
     world.check_others(more=added)
     assert len(added) >= 2 and len(weather.seen) == 4, (added, weather.seen)
@@ -149,20 +150,20 @@ def test_two_operators_that_take_turns_lose_nothing(world, settles):
                      and each.metric("opencode_router_operator_leads") == 1), None)
 
     steps = lives(world, names(120, 5), draw)
-    wait(leader)
+    eventually(leader)
     for turn in range(3):
         for _ in range(60):
             if next(steps, None) is None:
                 break
             time.sleep(0.005)
-        old = wait(leader)
+        old = eventually(leader)
         # In the middle of its work; the first and the last time without a chance to give the lease back.
         old.end(signal.SIGTERM if turn == 1 else signal.SIGKILL)
         if turn != 1:
             world.expire_lease()
         operators.remove(old)
         operators.append(world.operator())
-        wait(leader)
+        eventually(leader)
     for _ in steps:
         time.sleep(0.002)
     settles(leader(), seconds=120)

@@ -5,8 +5,9 @@ import re
 
 import pytest
 
-from fake_cloudflare import MARK, TOKEN, Refused, wait
+from fake_cloudflare import MARK, TOKEN, Refused
 from harness.router import ROOT
+from harness.waiting import eventually
 from operator_world import ADMIN_SECRET, SERVICE, TARGET
 
 ONE, TWO, THREE = "a1b2c3d4e5f6", "0000000000aa", "123456789012"
@@ -31,9 +32,9 @@ def test_a_session_is_reachable_while_it_runs_and_its_name_stays_until_it_is_del
     settles(operator)
     assert not any(ONE in name for name in world.own_records())
     world.check_others()
-    wait(lambda: operator.get("/readyz").status == 200)
+    eventually(lambda: operator.get("/readyz").status == 200)
     assert operator.get("/healthz").status == 200
-    wait(lambda: operator.metric("opencode_router_operator_hosts") == 2)
+    eventually(lambda: operator.metric("opencode_router_operator_hosts") == 2)
     assert operator.metric("opencode_router_operator_leads") == 1
     assert operator.metric("opencode_router_operator_changes_total") > 10
 
@@ -148,13 +149,13 @@ def test_what_somebody_else_has_is_left_alone_and_told(world, settles):
     operator = world.operator(RESYNC_SECONDS=1)
     for session in ("eeeeeeeeeeee", "ffffffffffff", "0123456789ab", ONE):
         world.start(session)
-    wait(lambda: {f"{ONE}-oc.example.com", "attach-eeeeeeeeeeee-oc.example.com"} <= world.own_records()
+    eventually(lambda: {f"{ONE}-oc.example.com", "attach-eeeeeeeeeeee-oc.example.com"} <= world.own_records()
          and f"opencode-session-{ONE}-oc-app" in world.routes()
          and f"{ONE}-oc.example.com" in world.cloudflare.rules_of(SERVICE))
     operator.wait_for_line("a host is taken")
     # The record is the very one that would be made, so that only its comment tells whose it is.
-    wait(lambda: "81057 The record already exists." in operator.get("/readyz").text)
-    wait(lambda: operator.metric("opencode_router_operator_conflicts") == 1)
+    eventually(lambda: "81057 The record already exists." in operator.get("/readyz").text)
+    eventually(lambda: operator.metric("opencode_router_operator_conflicts") == 1)
     world.check_others()
 
 
@@ -202,7 +203,7 @@ def test_an_operator_that_fails_says_why_and_goes_on_with_the_rest(world):
 def test_a_token_that_is_refused_is_told_and_never_shown(world):
     operator = world.operator(CF_API_TOKEN="another-token-0123456789")
     world.start(ONE)
-    wait(lambda: operator.get("/readyz").status == 503 and "9109" in operator.get("/readyz").text)
+    eventually(lambda: operator.get("/readyz").status == 503 and "9109" in operator.get("/readyz").text)
     assert "Invalid access token (is CF_API_TOKEN valid, and may it do this?)" in operator.get("/readyz").text
     assert operator.get("/healthz").status == 200
     assert "another-token" not in operator.end()

@@ -10,7 +10,6 @@ in between.
 import json
 import random
 import threading
-import time
 import urllib.parse
 import uuid
 
@@ -262,11 +261,3 @@ class Weather:
 
     def clears(self, cloudflare):
         cloudflare.faults = cloudflare.lost_answers = None
-
-
-def wait(check, seconds=60, what="it never came to pass"):
-    end = time.monotonic() + seconds
-    while not (found := check()):
-        assert time.monotonic() < end, what() if callable(what) else what
-        time.sleep(0.05)
-    return found

@@ -6,10 +6,11 @@ import signal
 import subprocess
 import uuid
 
-from fake_cloudflare import MARK, TOKEN, TUNNEL, ZONE, Cloudflare, wait
+from fake_cloudflare import MARK, TOKEN, TUNNEL, ZONE, Cloudflare
 from harness.http1 import Connection
 from harness.router import binary, clean_environment
 from harness.service import Service, ServiceHandler
+from harness.waiting import eventually
 
 SERVICE = "http://traefik.test:80"
 TARGET = f"{TUNNEL}.cfargotunnel.com"
@@ -251,7 +252,7 @@ class Operator:
         def look():
             assert self.process.poll() is None or self.find(message), self.log_path.read_text()
             return self.find(message)
-        return wait(look, seconds, lambda: f"no line {message!r}:\n{self.log_path.read_text()[-3000:]}")
+        return eventually(look, seconds, lambda: f"no line {message!r}:\n{self.log_path.read_text()[-3000:]}")
 
     def get(self, path):
         with Connection(self.port) as connection:

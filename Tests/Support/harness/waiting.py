@@ -4,11 +4,11 @@ import socket
 import time
 
 
-def eventually(check, seconds=30):
-    """Asks again and again; returns what came."""
+def eventually(check, seconds=60, what="it never came to pass"):
+    """Asks again and again; returns what came. If nothing does, `what` says so, or tells it when called."""
     end = time.monotonic() + seconds
     while not (found := check()):
-        assert time.monotonic() < end, "it never came to pass"
+        assert time.monotonic() < end, what() if callable(what) else what
         time.sleep(0.05)
     return found
 
