@@ -5,15 +5,11 @@ import base64
 import pytest
 
 from harness import git_session
-from harness.git_session import question
+from harness.git_session import question, token
 from harness.ports import reserve_port
 from harness.waiting import eventually
 
 OWNER = "owner@example.test"
-
-
-def token(value):
-    return {"X-Auth-Request-Access-Token": value}
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +30,7 @@ def router(start_in, cluster, guarded, settings):
 
 @pytest.fixture(scope="module")
 def session(router, guarded):
-    guarded.accept("first-token")
-    made = router.api(
-        "POST", "/sessions", {"repoUrl": guarded.story, "branch": "work"}, email=OWNER, fields=token("first-token"))
-    return router.wait_for_state(made["hash"], "running", email=OWNER)
+    return git_session.started(router, guarded, OWNER, "first-token")
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""git as a session's own processes run it: with their environment, in their folder."""
+"""Sessions with a git token, and git as their own processes run it: with their environment, in their folder."""
 
 import os
 import subprocess
@@ -21,6 +21,19 @@ def push(environment, folder, name, code=0):
     run(environment, folder, "add", "-A")
     run(environment, folder, *author, "commit", "--quiet", "-m", name)
     return run(environment, folder, "push", "origin", "HEAD", code=code)
+
+
+def token(value):
+    """How the ingress tells a person's git token."""
+    return {"X-Auth-Request-Access-Token": value}
+
+
+def started(router, guarded, owner, value):
+    """A running session of the guarded server's story, whose owner came with this token when it was good."""
+    guarded.accept(value)
+    made = router.api(
+        "POST", "/sessions", {"repoUrl": guarded.story, "branch": "work"}, email=owner, fields=token(value))
+    return router.wait_for_state(made["hash"], "running", email=owner)
 
 
 def question(server, scheme="https"):
