@@ -70,12 +70,7 @@ def ask(proxy, upstream, lines, answer=b"HTTP/1.1 204 No Content\r\n\r\n", reque
         host=f"{HASH}.example.test", body=b"", proof=PROOF):
     """Sends one request; returns what the session got (nothing if it got none) and what the browser got, raw."""
     upstream.requests.clear()
-
-    def script(peer):
-        while peer.read_request() is not None:
-            peer.send(answer)
-
-    upstream.script = script
+    upstream.script = lambda peer: peer.answer(answer)
     with proxy.connect() as connection:
         connection.send(head(request_line, f"Host: {host}", *proof, *lines) + body)
         while b"\r\n\r\n" not in connection.unread:

@@ -82,9 +82,14 @@ class Peer:
     def send(self, data):
         self.socket.sendall(data)
 
-    def serve(self, body):
+    def answer(self, data):
+        """Answers every request by these bytes."""
         while self.read_request() is not None:
-            self.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            self.send(data)
+
+    def serve(self, body):
+        """Answers every request by a 200 with this body."""
+        self.answer(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
     def wait_closed(self):
         """Reads until the gateway ends the connection."""
