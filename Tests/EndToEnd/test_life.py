@@ -12,6 +12,7 @@ from harness.http1 import Connection
 from harness.ports import reserve_port
 from harness.router import ROOT
 from harness.upstream import ScriptedUpstream
+from harness.waiting import eventually
 
 HASH = "aaaaaaaaaaaa"
 
@@ -121,11 +122,7 @@ def reread(router, message):
 
     before = len(lines())
     router.signal(signal.SIGHUP)
-    end = time.monotonic() + 15
-    while len(found := lines()) == before:
-        assert time.monotonic() < end, router.log_path.read_text()[-2000:]
-        time.sleep(0.02)
-    return found[-1]
+    return eventually(lambda: lines()[before:])[-1]
 
 
 DONE = "secrets and the picker's files were read anew"

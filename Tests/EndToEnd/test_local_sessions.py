@@ -10,6 +10,7 @@ import pytest
 
 from harness.http1 import Connection
 from harness.router import binary, clean_environment
+from harness.waiting import eventually
 from websockets.sync.client import connect as open_websocket
 
 
@@ -18,14 +19,6 @@ def is_alive(pid):
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
     except OSError:
         return False
-
-
-def wait_until(condition, seconds=40):
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.02)
-    return found
 
 
 def run_in_terminal(router, identifier, command, until):
@@ -52,7 +45,7 @@ def test_a_killed_router_leaves_nothing_that_the_next_one_does_not_find(start_ro
     mark = tmp_path / "pid"
     run_in_terminal(
         router, identifier, f"echo kept > mine; setsid -f sh -c 'echo $$ > {mark}; exec sleep 600'; echo do''ne", "done")
-    daemon = int(wait_until(lambda: mark.exists() and mark.read_text().strip()))
+    daemon = int(eventually(lambda: mark.exists() and mark.read_text().strip()))
     agents = [pid for pid, _ in router.descendants("demo-agent")]
     assert len(agents) == 1 and is_alive(daemon)
 
@@ -70,7 +63,7 @@ def test_a_killed_router_leaves_nothing_that_the_next_one_does_not_find(start_ro
     # Work that is in the folder only is noticed when it rests, and a daemon ends with its session.
     router.api("POST", f"/sessions/{identifier}/stop")
     router.wait_for_state(identifier, "stopped")
-    wait_until(lambda: router.session(identifier).get("dirty") is True)
+    eventually(lambda: router.session(identifier).get("dirty") is True)
     assert router.session(identifier)["unpushed"] == 0
 
 
@@ -104,7 +97,7 @@ def test_private_addresses_are_refused_by_default(start_router, repositories):
             "POST", "/api/sessions", body={"repoUrl": address, "branch": "main", "sourceBranch": "main"})
         if answer.status == 201:
             identifier = answer.json()["hash"]
-            failed = wait_until(
+            failed = eventually(
                 lambda: (found := router.session(identifier))["state"] == "failed" and found)  # noqa: B023
             assert failed["failure"]["code"] == "repository_address_refused", failed
         else:
@@ -128,7 +121,7 @@ def test_the_agent_answers_nobody_but_the_router(router, repositories):
     session = router.create(repositories.story, "feature/one")
     assert router.request("GET", "/global/health", router.host_of(session["hash"])).status == 200
     # What it starts has its command line, too, until it is another program.
-    (_, command), = wait_until(lambda: len(found := router.descendants("demo-agent")) == 1 and found)
+    (_, command), = eventually(lambda: len(found := router.descendants("demo-agent")) == 1 and found)
     port = int(command.split("--port")[1].split()[0])
     with Connection(port) as connection:
         assert connection.request("GET", "/global/health", "localhost", {"Connection": "close"}).status == 401

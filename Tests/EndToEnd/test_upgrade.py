@@ -145,32 +145,20 @@ def owner(replicas):
     def tunnels(router):
         text = router.operations("/metrics").text
         return re.search(r"^opencode_router_tunnels (\d+)$", text, re.M)[1]
-    end = time.monotonic() + 15
-    while True:
-        found = [router for router in replicas if tunnels(router) == "1"]
-        if found:
-            return found[0]
-        assert time.monotonic() < end, "no replica counts the tunnel"
-        time.sleep(0.05)
+    return eventually(lambda: next((router for router in replicas if tunnels(router) == "1"), None))
 
 
 def test_a_rolling_restart_loses_no_request(replicas, balancer):
     loads = [Load(balancer, number) for number in range(6)]
     for load in loads:
         load.start()
-    end = time.monotonic() + 30
-    while min(load.answered for load in loads) < 20:
-        assert time.monotonic() < end, [load.failures for load in loads]
-        time.sleep(0.02)
+    eventually(lambda: min(load.answered for load in loads) >= 20, what=lambda: [load.failures for load in loads])
     for router in replicas:
         before = sum(load.answered for load in loads)
         restart(router)
         # The balancer has taken the new one in before the next one goes.
         served = re.compile(r"^opencode_router_requests_total\{.*\} \d+$", re.M)
-        end = time.monotonic() + 15
-        while not served.search(router.operations("/metrics").text):
-            assert time.monotonic() < end, "the balancer does not use the restarted replica"
-            time.sleep(0.05)
+        eventually(lambda: served.search(router.operations("/metrics").text))  # noqa: B023
         assert sum(load.answered for load in loads) > before
     for load in loads:
         load.stopped.set()
