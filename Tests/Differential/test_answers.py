@@ -4,18 +4,16 @@ not; and whatever a session answers, the next request of that client gets its ow
 
 import concurrent.futures
 import re
-import shutil
 import socket
 
 import pytest
 
+import servers
 from answers import cases
 from corpus import wire
 from harness.http1 import Truncated
-from harness.ports import reserve_port
 from harness.router import Router
 from harness.upstream import ScriptedUpstream
-from servers import start
 from tables import shown, table
 
 READERS = ("gateway", "nginx", "HAProxy")
@@ -54,32 +52,16 @@ def gateway(session, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def nginx(session, tmp_path_factory):
-    assert shutil.which("nginx"), "nginx is not installed: Tests/Support/install.sh"
-    folder, port = tmp_path_factory.mktemp("nginx"), reserve_port()
-    paths = "".join(f"{name}_temp_path {folder}; " for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    (folder / "nginx.conf").write_text(
-        f"daemon off; pid {folder}/pid; worker_processes 1; events {{}}\n"
-        f"http {{ access_log off; {paths}\n"
-        f"server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://127.0.0.1:{session.port};\n"
-        f"proxy_http_version 1.1; proxy_read_timeout 5s; }} }} }}\n")
-    process = start(["nginx", "-e", "/dev/null", "-p", str(folder), "-c", str(folder / "nginx.conf")], port)
-    yield port
-    process.terminate()
-    process.wait()
+    yield from servers.nginx(
+        tmp_path_factory.mktemp("nginx"), "",
+        f"proxy_pass http://127.0.0.1:{session.port}; proxy_http_version 1.1; proxy_read_timeout 5s;")
 
 
 @pytest.fixture(scope="session")
 def haproxy(session, tmp_path_factory):
-    assert shutil.which("haproxy"), "haproxy is not installed: Tests/Support/install.sh"
-    folder, port = tmp_path_factory.mktemp("haproxy"), reserve_port()
-    (folder / "haproxy.cfg").write_text(
-        "defaults\n  mode http\n  retries 0\n  timeout client 5s\n  timeout server 5s\n  timeout connect 5s\n"
-        f"frontend f\n  bind 127.0.0.1:{port}\n  default_backend b\n"
-        f"backend b\n  http-reuse never\n  server s 127.0.0.1:{session.port}\n")
-    process = start(["haproxy", "-db", "-f", str(folder / "haproxy.cfg")], port)
-    yield port
-    process.terminate()
-    process.wait()
+    yield from servers.haproxy(
+        tmp_path_factory.mktemp("haproxy"),
+        ["retries 0", "timeout client 5s", "timeout server 5s", "timeout connect 5s"], session.port)
 
 
 def received(port, number):

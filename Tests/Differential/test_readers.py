@@ -9,18 +9,16 @@ import concurrent.futures
 import itertools
 import json
 import re
-import shutil
 import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
+import servers
 from corpus import cases, combinations, wire
-from harness.ports import reserve_port
 from harness.router import Router
 from harness.upstream import ScriptedUpstream
-from servers import start
 from tables import shown, table
 
 HERE = Path(__file__).resolve().parent
@@ -48,34 +46,19 @@ def reader(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def nginx(tmp_path_factory):
-    assert shutil.which("nginx"), "nginx is not installed: Tests/Support/install.sh"
-    folder, port = tmp_path_factory.mktemp("nginx"), reserve_port()
-    paths = "".join(
-        f"{name}_temp_path {folder}; " for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    (folder / "nginx.conf").write_text(
-        f"daemon off; pid {folder}/pid; worker_processes 1; events {{}}\n"
-        f"http {{ access_log off; {paths} client_header_timeout 2s; client_body_timeout 2s; keepalive_timeout 2s; lingering_timeout 1s;\n"
-        f"server {{ listen 127.0.0.1:{port}; location / {{\n"
-        f'return 200 "<<$request_method $request_uri $host>>"; }} }} }}\n')
-    process = start(["nginx", "-e", "/dev/null", "-p", str(folder), "-c", str(folder / "nginx.conf")], port)
-    yield port
-    process.terminate()
-    process.wait()
+    yield from servers.nginx(
+        tmp_path_factory.mktemp("nginx"),
+        "client_header_timeout 2s; client_body_timeout 2s; keepalive_timeout 2s; lingering_timeout 1s;",
+        'return 200 "<<$request_method $request_uri $host>>";')
 
 
 @pytest.fixture(scope="session")
 def haproxy(nginx, tmp_path_factory):
-    assert shutil.which("haproxy"), "haproxy is not installed: Tests/Support/install.sh"
-    folder, port = tmp_path_factory.mktemp("haproxy"), reserve_port()
-    (folder / "haproxy.cfg").write_text(
+    yield from servers.haproxy(
+        tmp_path_factory.mktemp("haproxy"),
         # It waits for whole bodies: else chance decides whether a head gets on before its body is found to be none.
-        "defaults\n  mode http\n  option http-buffer-request\n  timeout http-request 2s\n  timeout client 2s\n  timeout server 2s\n  timeout connect 1s\n"
-        f"frontend f\n  bind 127.0.0.1:{port}\n  default_backend b\n"
-        f"backend b\n  http-reuse never\n  server n 127.0.0.1:{nginx}\n")
-    process = start(["haproxy", "-db", "-f", str(folder / "haproxy.cfg")], port)
-    yield port
-    process.terminate()
-    process.wait()
+        ["option http-buffer-request", "timeout http-request 2s", "timeout client 2s", "timeout server 2s",
+         "timeout connect 1s"], nginx)
 
 
 def theirs(port, stream):
