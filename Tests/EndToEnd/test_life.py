@@ -82,7 +82,7 @@ def test_three_processes_hand_a_port_on_under_load_and_no_request_fails(start_ro
             assert running.wait(30) == 0
             before = load.answers
             running = successor
-            end = time.monotonic() + 20
+            end = time.monotonic() + 40
             while load.answers < before + 50:
                 assert time.monotonic() < end, "nothing is answered any more"
                 time.sleep(0.05)
@@ -109,7 +109,7 @@ def test_a_connection_that_is_idle_at_the_end_still_gets_its_next_answer(start_r
             response = connection.request("GET", "/api/version", router.host)
             assert response.status == 200 and response.fields["Connection"] == "close"
             assert connection.at_end()
-    assert router.wait(20) == 0
+    assert router.wait(40) == 0
 
 
 # SIGHUP
@@ -192,6 +192,14 @@ def test_sighup_reads_the_picker_s_files_again_while_they_are_being_sent(start_r
     (folder / "index.html").unlink()
     assert "index.html" in reread(router, "nothing was read anew")["problem"]
     assert b"<title>new" in router.request("GET", "/").body
+
+
+def test_sighup_is_heard_from_the_first_line_on(start_router):
+    for _ in range(3):
+        router = start_router(ready=False)
+        router.signal(signal.SIGHUP)
+        router.wait_for_line(DONE)
+        assert router.stop() == 0
 
 
 def test_a_head_in_the_middle_of_sighup_is_answered(start_router):

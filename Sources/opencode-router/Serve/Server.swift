@@ -122,6 +122,8 @@ enum Server {
         let responder = OperationsResponder(
             workers: plane.telemetry, registry: registry, readiness: readiness, version: Version.current, log: log)
         for sentence in settings.advice { logger.warning("\(sentence)") }
+        // Before anybody is told that this process is there: what is not trapped yet would end it.
+        let hangUps = await UnixSignalsSequence(trapping: .sighup)
         await operations.serve(responder)
         if !settings.listeners.takesOver { readiness.set(.listeners, nil) }
         var facts: Logger.Metadata = [
@@ -167,7 +169,7 @@ enum Server {
                     service: LoopService("renewal") {
                         var renewal = Renewal(
                             of: settings, port: port, reread: reread, plane: plane, api: api, logger: logger)
-                        for await _ in await UnixSignalsSequence(trapping: .sighup) { renewal.run() }
+                        for await _ in hangUps { renewal.run() }
                         await untilCancelled()
                     }),
                 .init(
