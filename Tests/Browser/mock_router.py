@@ -378,7 +378,14 @@ class _Handler(BaseHTTPRequestHandler):
             return self.answer(204)
         if method == "POST" and verb == "stop":
             router.set(hash_, state="stopping")
-            threading.Timer(0.4, lambda: hash_ in router.sessions and router.set(hash_, state="stopped")).start()
+
+            def end() -> None:
+                time.sleep(0.4)
+                router.hold.wait()
+                if hash_ in router.sessions:
+                    router.set(hash_, state="stopped")
+
+            threading.Thread(target=end, daemon=True).start()
             return self.answer(200, {"hash": hash_, "state": "stopping", "url": None})
         if method == "POST" and verb == "resume":
             if session["state"] != "running":

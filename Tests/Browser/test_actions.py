@@ -19,8 +19,10 @@ def test_stopping_asks_then_shows_at_once(seeded: MockRouter, open_page):
     page = open_page(seeded.url)
     menu(page, LOGIN, "Stop")
     expect(page.get_by_role("dialog")).to_contain_text("acme/webshop · fix-login-loop")
+    seeded.hold.clear()
     page.get_by_role("button", name="Stop session").click()
     expect(row(page, LOGIN)).to_contain_text("Stopping")
+    seeded.hold.set()
     expect(row(page, LOGIN)).to_contain_text("Stopped")
     assert group_of(page, LOGIN) == "stopped"
 
@@ -106,8 +108,10 @@ def test_the_delete_key_asks_for_the_focused_row(seeded: MockRouter, open_page):
 
 def test_a_stopped_session_starts_in_place(seeded: MockRouter, open_page):
     page = open_page(seeded.url)
+    seeded.hold.clear()
     page.get_by_role("button", name=f"Start {GUIDE}").click()
     expect(row(page, GUIDE)).to_contain_text("Starting")
+    seeded.hold.set()
     expect(row(page, GUIDE).locator(".row-state")).to_have_text("Running")
     assert page.url == seeded.url + "/"
 

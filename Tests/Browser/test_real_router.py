@@ -9,6 +9,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from harness.ports import reserve_port
+
 
 @pytest.fixture(scope="module", params=["there"] if "ROUTER_URL" in os.environ else ["local", "kubernetes"])
 def address(request):
@@ -292,9 +294,8 @@ def test_the_first_screen_is_small_on_the_wire(any_address, open_page):
 def test_a_router_that_restarts_is_found_again(request, open_page):
     if "ROUTER_URL" in os.environ:
         pytest.skip("somebody else's router is not restarted")
-    router = request.getfixturevalue("start_router")()
+    router = request.getfixturevalue("start_router")(PORT=reserve_port())
     repository = request.getfixturevalue("repositories").story
-    router.settings["PORT"] = router.port
     page = open_page(f"http://{router.host}")
     start(page, repository, "restart")
     in_session(page)

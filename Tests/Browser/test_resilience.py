@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from harness.ports import reserve_port
 from mock_router import MockRouter
 from test_actions import LOGIN, menu
 from test_home import row
@@ -40,7 +41,7 @@ def test_a_hidden_tab_gives_its_connection_back(seeded: MockRouter, open_page):
     page.clock.run_for(61_000)
     # The scripted router notices a closed connection when it next writes to it.
     seeded.add("https://github.com/acme/new", "missed", "stopped", title="Missed meanwhile")
-    for _ in range(50):
+    for _ in range(1000):
         if seeded.streams == 0:
             break
         seeded.tell()
@@ -62,11 +63,11 @@ def test_a_short_gap_is_not_worth_a_word(seeded: MockRouter, open_page):
 
 
 def test_a_restarted_router_is_found_again(open_page):
-    first = MockRouter(stage_seconds=0.1).start()
+    port = reserve_port()
+    first = MockRouter(port, stage_seconds=0.1).start()
     first.add("https://github.com/acme/a", "b", "running", title="Before")
     page = open_page(first.url)
     expect(row(page, "Before")).to_be_visible()
-    port = first.port
     first.stop()
     expect(page.locator(".banner")).to_be_visible()
     second = MockRouter(port, stage_seconds=0.1).start()

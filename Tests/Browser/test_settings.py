@@ -58,7 +58,7 @@ def test_running_sessions_can_be_restarted_for_new_values(mock: MockRouter, open
     expect(page.get_by_text("1 running session still has the old values.")).to_be_visible()
     page.get_by_role("button", name="Restart").click()
     page.get_by_role("dialog").get_by_role("button", name="Restart").click()
-    for _ in range(100):
+    for _ in range(400):
         if mock.did("POST", f"/api/sessions/{hash_}/resume") and mock.sessions[hash_]["state"] == "running":
             break
         page.wait_for_timeout(50)
