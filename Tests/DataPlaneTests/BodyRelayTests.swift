@@ -6,7 +6,7 @@ import Testing
 @testable import DataPlane
 
 /// Random schedules of partial writes and reads between two socket pairs: what comes out is what went in.
-@Suite("A body relay", .timeLimit(.minutes(2)))
+@Suite("A body relay", .timeLimit(.minutes(5)))
 struct BodyRelayTests {
     /// How a body is framed in the source, and whether the sink gets chunks.
     struct Case: Sendable, CustomTestStringConvertible {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import DemoAgent
 
-@Suite("A running agent", .serialized, .timeLimit(.minutes(1)))
+@Suite("A running agent", .serialized, .timeLimit(.minutes(5)))
 struct AgentTests {
     private func value<Value: Decodable>(_ type: Value.Type, _ answer: RawClient.Answer) throws -> Value {
         try JSONDecoder().decode(type, from: Data(answer.body))

@@ -89,7 +89,7 @@ private struct Told: Sendable {
     }
 }
 
-@Suite("A reflector against a server by script", .timeLimit(.minutes(2)))
+@Suite("A reflector against a server by script", .timeLimit(.minutes(5)))
 struct ReflectorTests {
     /// Follows until all of these were told, in this order.
     private func expect(
@@ -128,7 +128,7 @@ struct ReflectorTests {
         let begin = ContinuousClock.now
         try await expect(
             ["listed a", "lost", "listed a", "removed a"], from: api,
-            patience: WatchPatience(seconds: 1, grace: .milliseconds(100), answer: .milliseconds(300)),
+            patience: WatchPatience(seconds: 1, grace: .milliseconds(100), answer: .seconds(3)),
             observer: KubernetesObserver(watchEnded: { collected.add($1) }))
         #expect(begin.duration(to: .now) >= .milliseconds(1100))
         #expect(collected.all.first == .silent)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import LinuxIO
 
-@Suite("A loop", .timeLimit(.minutes(1)))
+@Suite("A loop", .timeLimit(.minutes(5)))
 struct LoopTests {
     @Test("Bytes written by one task of a loop are read by another")
     func echo() async throws {
@@ -132,7 +132,7 @@ struct LoopTests {
     }
 }
 
-@Suite("The deadline wheel", .timeLimit(.minutes(1)))
+@Suite("The deadline wheel", .timeLimit(.minutes(5)))
 struct DeadlineWheelTests {
     @Test("Every deadline fires once, at its time or at most 64 ms later, however far ahead")
     func firing() async throws {

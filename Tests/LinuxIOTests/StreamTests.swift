@@ -3,7 +3,7 @@ import Testing
 
 @testable import LinuxIO
 
-@Suite("A stream", .timeLimit(.minutes(1)))
+@Suite("A stream", .timeLimit(.minutes(5)))
 struct StreamTests {
     @Test("While its reads are paused, arriving bytes wake nobody; a read that finds none ends the pause")
     func pause() async throws {

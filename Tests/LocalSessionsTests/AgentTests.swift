@@ -6,7 +6,7 @@ import Testing
 
 @testable import LocalSessions
 
-@Suite("The agent's process", .timeLimit(.minutes(2)))
+@Suite("The agent's process", .timeLimit(.minutes(5)))
 struct AgentTests {
     @Test("An agent that ends before it is ready is a failure with its status and its last lines")
     func exitEarly() async throws {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import LocalSessions
 
-@Suite("The state directory", .timeLimit(.minutes(1)))
+@Suite("The state directory", .timeLimit(.minutes(5)))
 struct DiskTests {
     @Test("A second router cannot share a state directory, and is told who has it")
     func lock() async throws {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import LocalSessions
 
-@Suite("Making a session's folder with git", .timeLimit(.minutes(2)))
+@Suite("Making a session's folder with git", .timeLimit(.minutes(5)))
 struct GitTests {
     /// Runs a session until it runs or fails, and tells which.
     private func outcome(

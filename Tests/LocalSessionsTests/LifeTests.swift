@@ -4,7 +4,7 @@ import Testing
 
 @testable import LocalSessions
 
-@Suite("A session's life", .timeLimit(.minutes(2)))
+@Suite("A session's life", .timeLimit(.minutes(5)))
 struct LifeTests {
     @Test("A session passes its stages in order, runs, stops, resumes with its files, and is deleted with its folder")
     func wholeLife() async throws {

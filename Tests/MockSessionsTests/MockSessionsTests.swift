@@ -3,7 +3,7 @@ import SessionDoubles
 import Sessions
 import Testing
 
-@Suite("Sessions in memory", .timeLimit(.minutes(2)))
+@Suite("Sessions in memory", .timeLimit(.minutes(5)))
 struct MockSessionsTests {
     private static let running = SessionID("abc123def456")!
     private static let stopped = SessionID("deadbeef1234")!

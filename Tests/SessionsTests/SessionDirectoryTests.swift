@@ -121,7 +121,7 @@ struct SessionDirectoryTests {
         while directory.readerCount > 0 { await Task.yield() }
     }
 
-    @Test("Readers that leave at the moment of news keep nobody waiting", .timeLimit(.minutes(1)))
+    @Test("Readers that leave at the moment of news keep nobody waiting", .timeLimit(.minutes(5)))
     func leavingInTheMidst() async throws {
         let id = SessionID(rawValue: 1)
         let runtime = ScriptedRuntime([.example(1)])
