@@ -105,7 +105,7 @@ def test_the_router_accepts_the_settings_of_its_config_map(built, folder, tmp_pa
     settings["AUTH_SECRET_FILE"] = secret
     # `auto` needs no cluster to be checked; the rest is as deployed.
     done = subprocess.run(
-        [binary(), "check-config"], env=clean_environment(**settings), capture_output=True, text=True, timeout=20)
+        [binary(), "check-config"], env=clean_environment(**settings), capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     for name in settings:
         assert f"\n{name}=" in f"\n{done.stdout}", f"{name} is no setting"
@@ -117,7 +117,7 @@ def test_two_replicas_that_survive_a_drain_and_have_the_time_for_it(built):
     assert deployment["replicas"] == 2 and deployment["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
     assert find(objects, "PodDisruptionBudget", "opencode-router")["spec"]["minAvailable"] == 1
     done = subprocess.run([binary(), "check-config"], env=clean_environment(ROUTER_DOMAIN="a.example", AUTH_SECRET="0" * 32),
-                          capture_output=True, text=True, timeout=20)
+                          capture_output=True, text=True, timeout=60)
     seconds = {name: float(value) for name, value in re.findall(r"^(DRAIN\w*_SECONDS)=(\S+)", done.stdout, re.M)}
     pod = deployment["template"]["spec"]
     assert pod["terminationGracePeriodSeconds"] >= sum(seconds.values()) + 10, seconds
@@ -131,7 +131,7 @@ def test_services_lead_to_listeners_that_exist(built):
     deployment = find(objects, "Deployment", "opencode-router")["spec"]["template"]
     ports = {port["name"]: port["containerPort"] for port in deployment["spec"]["containers"][0]["ports"]}
     done = subprocess.run([binary(), "check-config"], env=clean_environment(ROUTER_DOMAIN="a.example", AUTH_SECRET="0" * 32),
-                          capture_output=True, text=True, timeout=20)
+                          capture_output=True, text=True, timeout=60)
     own = dict(re.findall(r"^((?:ATTACH_|POD_|METRICS_)?PORT)=(\d+)", done.stdout, re.M))
     assert ports == {"http": int(own["PORT"]), "pods": int(own["POD_PORT"]), "attach": int(own["ATTACH_PORT"]),
                      "metrics": int(own["METRICS_PORT"])}

@@ -58,7 +58,7 @@ def test_whoever_asks_too_fast_is_told_to_wait_whatever_they_ask(proxy, host, pa
     refused = [answer for answer in answers if answer.status == 429]
     assert refused and refused[0].json()["code"] == "too_many_requests"
     assert refused[0].fields["Retry-After"] == "1"
-    assert eventually(lambda: metric(proxy, 'opencode_router_refusals_total{reason="rate_limited"}') == len(refused), 15)
+    assert eventually(lambda: metric(proxy, 'opencode_router_refusals_total{reason="rate_limited"}') == len(refused))
 
 
 def test_one_budget_holds_across_hosts_connections_and_spellings(proxy):
@@ -79,7 +79,7 @@ def test_who_proves_nothing_is_bounded_by_its_address_and_so_are_the_lines_about
         assert connection.request("GET", "/", HOST, proof()).status == 200
     refused = statuses.count(401)
     assert statuses[:RATE] == [401] * RATE and refused + statuses.count(429) == 60 and 429 in statuses
-    eventually(lambda: len(audit(proxy, "access denied")) == refused, 15)
+    eventually(lambda: len(audit(proxy, "access denied")) == refused)
 
 
 def stream_events(peer):
@@ -101,13 +101,13 @@ def test_streams_of_sessions_are_places_that_come_free_again(proxy, upstream):
             return connection.read_head()
 
         assert [stream().status for _ in range(3)] == [200] * 3
-        refused = eventually(lambda: (answer := stream()).status == 429 and answer, 15)
+        refused = eventually(lambda: (answer := stream()).status == 429 and answer)
         assert refused.fields["Retry-After"] in ("1", "5")
         eventually(lambda: stream().status == 429
-                   and metric(proxy, 'opencode_router_refusals_total{reason="too_many_streams"}') >= 1, 15)
+                   and metric(proxy, 'opencode_router_refusals_total{reason="too_many_streams"}') >= 1)
         for connection in open_streams:
             connection.close()
-        eventually(lambda: stream().status == 200, 15)
+        eventually(lambda: stream().status == 200)
     finally:
         upstream.script = before
         for connection in open_streams:
@@ -118,12 +118,12 @@ def test_an_identity_is_first_seen_once(proxy):
     for email in (ALICE, "ALICE@example.com", BOB, ALICE):
         for host in (HOST, "example.test"):
             proxy.request("GET", "/", host, proof(email))
-    lines = eventually(lambda: len(found := audit(proxy, "identity first seen")) >= 2 and found, 15)
+    lines = eventually(lambda: len(found := audit(proxy, "identity first seen")) >= 2 and found)
     assert [line["email"] for line in lines] == [ALICE, BOB]
     assert all(line["request"] and line["peer"] == "127.0.0.1" for line in lines)
     # Whoever proves nothing is nobody.
     proxy.request("GET", "/", HOST, {**proof("eve@example.com"), "X-Gateway-Key": "wrong"})
-    eventually(lambda: audit(proxy, "access denied"), 15)
+    eventually(lambda: audit(proxy, "access denied"))
     assert len(audit(proxy, "identity first seen")) == 2
 
 
@@ -140,7 +140,7 @@ def test_streams_of_the_api_and_of_sessions_are_counted_together(proxy, upstream
                 answer = connection.read_head()
                 is_too_fast = answer.status == 429 and b"too_many_requests" in b"".join(connection.body(answer))
                 return None if is_too_fast else answer
-            return eventually(opened, 15).status
+            return eventually(opened).status
 
         session, api = (HOST, "/event"), ("example.test", "/api/sessions/stream")
         assert [stream(*session), stream(*api), stream(*session)] == [200] * 3
@@ -148,6 +148,6 @@ def test_streams_of_the_api_and_of_sessions_are_counted_together(proxy, upstream
         assert stream(*api, BOB) == 200
         for connection in connections:
             connection.close()
-        eventually(lambda: stream(*api) == 200, 15)
+        eventually(lambda: stream(*api) == 200)
     finally:
         upstream.script = before

@@ -173,7 +173,7 @@ def test_a_refusal_leaves_an_audit_line_with_the_answer_s_request_id(router, hos
 ])
 def test_a_router_that_would_believe_too_much_does_not_start(tmp_path, settings, names):
     told = subprocess.run(
-        [binary(), "serve"], capture_output=True, text=True, timeout=30, env=clean_environment(**{
+        [binary(), "serve"], capture_output=True, text=True, timeout=60, env=clean_environment(**{
             "ROUTER_DOMAIN": "example.test", "PORT": 0, "ATTACH_PORT": 0, "POD_PORT": 0, "METRICS_PORT": 0,
             "SESSION_RUNTIME": "local", "STATE_DIR": tmp_path, **settings}))
     assert told.returncode != 0

@@ -82,12 +82,12 @@ def test_an_upload_slower_than_the_floor_is_cut_off_and_so_is_its_session_s_conn
             "Content-Length": 10_000_000, "Origin": f"http://{host(proxy)}"}))
         start = time.monotonic()
         while not gone.wait(0.1):
-            assert time.monotonic() - start < 15
+            assert time.monotonic() - start < 40
             try:
                 connection.send(b"x" * (rate // 10))
             except OSError:
                 pass
-    eventually(lambda: metric(proxy, "opencode_router_slow_clients_total") > before, 15)
+    eventually(lambda: metric(proxy, "opencode_router_slow_clients_total") > before)
 
 
 def test_a_crowd_of_slow_peers_holds_up_nobody_and_is_gone_in_the_end(proxy, shared):
@@ -120,8 +120,8 @@ def test_a_crowd_of_slow_peers_holds_up_nobody_and_is_gone_in_the_end(proxy, sha
             time.sleep(0.05)
     for connection in crowd:
         connection.close()
-    eventually(lambda: metric(proxy, "opencode_router_client_connections") <= 1, 15)
-    eventually(lambda: metric(proxy, "opencode_router_buffers_in_use") == 0, 15)
+    eventually(lambda: metric(proxy, "opencode_router_client_connections") <= 1)
+    eventually(lambda: metric(proxy, "opencode_router_buffers_in_use") == 0)
 
 
 def test_an_upload_above_the_floor_may_take_its_time(start_router, shared):
@@ -155,7 +155,7 @@ def test_a_reader_slower_than_the_floor_is_cut_off_and_its_session_is_not_kept(p
     shared.script = script
     with proxy.connect() as connection:
         connection.send_request("GET", "/", host(proxy))
-        assert gone.wait(20)
+        assert gone.wait(40)
         with pytest.raises((Truncated, OSError)):
             for _ in connection.body(connection.read_head()):
                 pass
@@ -180,10 +180,10 @@ def test_a_session_may_be_slow_and_silent_for_as_long_as_it_likes(proxy, shared)
 
 def test_sockets_on_both_sides_notice_a_peer_that_vanished(proxy, shared):
     held = threading.Event()
-    shared.script = lambda peer: (peer.read_head(), held.wait(15))
+    shared.script = lambda peer: (peer.read_head(), held.wait(60))
     with proxy.connect() as connection:
         connection.send_request("GET", "/", host(proxy))
-        eventually(lambda: shared.requests, 15)
+        eventually(lambda: shared.requests)
         # The user timeout is not shown; `timer:(keepalive,…)` is.
         table = subprocess.run(["ss", "-tnopH"], capture_output=True, text=True, check=True).stdout.splitlines()
         client = connection.socket.getsockname()[1]
@@ -319,7 +319,7 @@ def test_small_requests_are_quick_beside_a_bulk_download(proxy, shared):
     with proxy.connect() as bulk, proxy.connect() as small:
         puller = threading.Thread(target=pull, args=(bulk,))
         puller.start()
-        eventually(lambda: received[0] > 10 << 20, 15)
+        eventually(lambda: received[0] > 10 << 20)
         start, times = received[0], []
         for _ in range(300):
             began = time.monotonic()
@@ -336,7 +336,7 @@ def test_small_requests_are_quick_beside_a_bulk_download(proxy, shared):
 
 
 def test_a_loop_tells_how_late_it_was(proxy):
-    eventually(lambda: metric(proxy, "opencode_router_loop_lag_seconds_count") > 0, 15)
+    eventually(lambda: metric(proxy, "opencode_router_loop_lag_seconds_count") > 0)
     assert metric(proxy, "opencode_router_loop_wakeups_total") > 0
 
 

@@ -70,7 +70,7 @@ def test_a_killed_router_leaves_nothing_that_the_next_one_does_not_find(start_ro
 def refused(settings):
     """Starts a router that must not come up; returns what it says."""
     done = subprocess.run(
-        [binary(), "serve"], env=clean_environment(**settings), capture_output=True, text=True, timeout=20)
+        [binary(), "serve"], env=clean_environment(**settings), capture_output=True, text=True, timeout=60)
     assert done.returncode != 0
     return done.stderr
 

@@ -16,7 +16,7 @@ from harness.waiting import eventually
 
 def run(*arguments, **settings):
     return subprocess.run(
-        [binary(), *arguments], env=clean_environment(**settings), capture_output=True, text=True, timeout=20)
+        [binary(), *arguments], env=clean_environment(**settings), capture_output=True, text=True, timeout=60)
 
 
 @pytest.mark.parametrize("settings,expected", [
@@ -71,7 +71,7 @@ def complete(line, tmp_path):
     words = line.split(" ")
     asked = f"""source {script}; COMP_WORDS=({' '.join(f"'{word}'" for word in words)}); COMP_CWORD={len(words) - 1}
         _opencode_router; printf '%s\n' "${{COMPREPLY[@]}}" """
-    done = subprocess.run(["bash", "-euc", asked], capture_output=True, text=True, timeout=20)
+    done = subprocess.run(["bash", "-euc", asked], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return set(done.stdout.split())
 
@@ -93,7 +93,7 @@ def test_completions_for_fish_name_every_setting():
 
 def test_the_manual_page_is_flawless():
     page = Path(__file__).parents[2] / "docs" / "opencode-router.1"
-    done = subprocess.run([tool("mandoc"), "-T", "lint", page], capture_output=True, text=True, timeout=20)
+    done = subprocess.run([tool("mandoc"), "-T", "lint", page], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, "")
 
 
@@ -291,7 +291,7 @@ def test_a_scrape_under_load_is_small_and_quick_and_adds_up_with_what_clients_co
 def test_promtool_finds_nothing_to_say(router):
     promtool = tool("promtool")
     text = router.operations("/metrics").body
-    done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, timeout=20)
+    done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

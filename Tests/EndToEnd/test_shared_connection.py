@@ -106,4 +106,4 @@ def test_a_connection_that_is_idle_too_long_is_closed(start_router):
     router = start_router(IDLE_CONNECTION_SECONDS=2)
     with router.connect() as connection:
         assert connection.request("GET", "/api/version", router.host).status == 200
-        assert connection.at_end(timeout=8)
+        assert connection.at_end()

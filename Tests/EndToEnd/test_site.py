@@ -52,7 +52,7 @@ def test_curl_gets_the_file_s_bytes(router, file, coding, tmp_path):
     chosen = ["--compressed", "-H", f"Accept-Encoding: {coding}"] if coding else []
     output = tmp_path / "file"
     subprocess.run(
-        ["curl", "-sSf", *chosen, "-H", f"Host: {router.host}", "-o", output, url], check=True, timeout=20)
+        ["curl", "-sSf", *chosen, "-H", f"Host: {router.host}", "-o", output, url], check=True, timeout=60)
     assert output.read_bytes() == (PUBLIC / file).read_bytes()
 
 

@@ -120,7 +120,7 @@ def test_a_silent_tunnel_is_told_that_the_gateway_goes_away(start_router, server
         with pytest.raises(ConnectionClosed) as closed:
             socket.recv(timeout=20)
         assert closed.value.rcvd.code == 1001
-    assert router.wait(20) == 0
+    assert router.wait(40) == 0
 
 
 # The boundaries of the length field (RFC 6455, 5.2), of our buffers and of a pipe.

@@ -56,7 +56,7 @@ class Response:
 class Connection:
     """One client connection; requests go out one at a time, or raw."""
 
-    def __init__(self, port, address="127.0.0.1", timeout=15, source=None):
+    def __init__(self, port, address="127.0.0.1", timeout=40, source=None):
         self.socket = socket.create_connection((address, port), timeout=timeout, source_address=source and (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.unread = b""

@@ -27,7 +27,7 @@ class Repositories:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(40)
 
     def url(self, path):
         return f"http://127.0.0.1:{self.port}/{path}"

@@ -87,5 +87,5 @@ class Traefik:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(40)
         self.log.close()

@@ -24,7 +24,8 @@ class Peer:
     def __init__(self, server, connection):
         self.server = server
         self.socket = connection
-        self.socket.settimeout(15)
+        # Longer than any test waits: that nothing comes any more is told by the gateway, not by this.
+        self.socket.settimeout(60)
         self.unread = b""
         self.served = 0
 
