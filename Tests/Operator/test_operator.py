@@ -36,7 +36,7 @@ def test_a_session_is_reachable_while_it_runs_and_its_name_stays_until_it_is_del
     assert operator.get("/healthz").status == 200
     eventually(lambda: operator.metric("opencode_router_operator_hosts") == 2)
     assert operator.metric("opencode_router_operator_leads") == 1
-    wait(lambda: operator.metric("opencode_router_operator_changes_total") > 10)
+    eventually(lambda: operator.metric("opencode_router_operator_changes_total") > 10)
 
 
 def test_its_routes_are_the_original_s(world, settles):
@@ -284,7 +284,7 @@ def test_an_edit_at_the_very_moment_of_the_write_is_reported(world, settles):
     line = operator.wait_for_line("somebody else changed the tunnel's rules at the same moment")
     assert (line["read"], line["written"]) == ("1", "3")
     settles(operator)
-    wait(lambda: operator.metric("opencode_router_operator_tunnel_overwrites_total") == 1)
+    eventually(lambda: operator.metric("opencode_router_operator_tunnel_overwrites_total") == 1)
 
 
 def test_rules_that_somebody_took_away_come_back(world, settles):
@@ -335,7 +335,7 @@ def test_metrics_are_well_formed(world, settles):
     settles(operator)
     # What it has done is seen before the answer to it is counted.
     written = 'opencode_router_operator_cloudflare_requests_total{operation="tunnel.write",status="200"} 1'
-    wait(lambda: written in operator.get("/metrics").text)
+    eventually(lambda: written in operator.get("/metrics").text)
     text = operator.get("/metrics").text
     names = set(re.findall(r"^# TYPE (opencode_router_operator_\w+) ", text, re.M))
     assert {"opencode_router_operator_cloudflare_requests_total", "opencode_router_operator_changes_total",
