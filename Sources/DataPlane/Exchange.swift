@@ -125,7 +125,7 @@ final class Exchange: Admitted {
     /// Serves the connection's next request.
     func run(on connection: Connection) async -> Ending {
         do throws(Refusal) {
-            guard try await readHead(on: connection) else { return .close }
+            if !hasWholeHead(connection), !(try await readHead(on: connection)) { return .close }
         } catch {
             worker.telemetry.refusal(error.reason)
             requestID.generate(&worker.requestIDs)
@@ -294,16 +294,20 @@ final class Exchange: Admitted {
         return (route, worker.gatekeeper.decide(route, request, in: bytes, peer: connection.peer, now: now))
     }
 
+    /// Parses the head whose first bytes are there, if it has come whole, as most have: then parsing finds the end by
+    /// itself, and nothing is looked at twice. What it refuses, it will refuse again after the scanner has had its say.
+    @inline(never)
+    private func hasWholeHead(_ connection: Connection) -> Bool {
+        // What fails before its method is known must not be answered by the last one's.
+        request.method = .other
+        startedAt = worker.executor.turnStart
+        return (try? HeadParser.parse(connection.input!.bytes, into: &request, limits: requestLimits)) != nil
+    }
+
     /// Reads and parses one head, whose first bytes are there; false if the client left before it was complete.
     private func readHead(on connection: Connection) async throws(Refusal) -> Bool {
         let input = connection.input!
-        // What fails before its method is known must not be answered by the last one's.
-        request.method = .other
         let deadline = worker.executor.now.advanced(seconds: worker.settings.headSeconds)
-        startedAt = ClockText.microseconds()
-        // Most heads come whole: then parsing finds the end by itself, and nothing is looked at twice. What it refuses, it
-        // will refuse again below, after the scanner has had its say.
-        if (try? HeadParser.parse(input.bytes, into: &request, limits: requestLimits)) != nil { return true }
         while true {
             do throws(WireError) {
                 if let count = try requestScanner.scan(input.bytes) {

@@ -127,7 +127,8 @@ final class Worker {
         connections.append(connection)
         if entrance == .pod { podConnections += 1 }
         telemetry.count(.connectionsAccepted)
-        serve(connection)
+        // What it asks is received together with what others ask; who says nothing needs no task.
+        connection.park()
     }
 
     /// Serves a connection on a task for as long as it has something to do, and parks it in between.

@@ -37,6 +37,8 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
 
     /// The monotonic clock as of this turn of the loop.
     package private(set) var now: Deadline
+    /// Monotonic microseconds at which this turn of the loop began: what it found had happened by then.
+    package private(set) var turnStart: UInt64 = .max
     /// Buffers lent to the connections of this loop.
     package let buffers = BufferPool()
     /// Pipes lent to the transfers of this loop.
@@ -223,8 +225,6 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
         let result = pthread_sigmask(SIG_BLOCK, &signals, nil)
         precondition(result == 0, "pthread_sigmask")
     }
-
-    private var turnStart: UInt64 = .max
 
     private static func microseconds() -> UInt64 {
         var time = timespec()
