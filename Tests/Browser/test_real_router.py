@@ -155,8 +155,9 @@ def test_a_link_to_a_stopped_session_starts_it(address, story, open_page):
 def test_variables_are_kept_and_never_shown(address, open_page):
     page = open_page(address + "/settings")
     expect(page.get_by_text(re.compile("^Version"))).to_be_visible()
-    if page.get_by_role("heading", name="Environment variables").is_hidden():
+    if "ROUTER_URL" in os.environ and not page.evaluate("fetch('/api/user/secret').then(answer => answer.ok)"):
         pytest.skip("this router keeps no variables")
+    expect(page.get_by_role("heading", name="Environment variables")).to_be_visible()
     page.get_by_label("Name", exact=True).fill("WALK_KEY")
     page.get_by_label("Value", exact=True).fill("marker-of-the-walk")
     page.get_by_role("button", name="Add variable").click()
