@@ -4,7 +4,6 @@ import json
 import os
 import resource
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "Tests" / "Support"))
 
+from harness.ports import reserve_port  # noqa: E402
 from harness.waiting import eventually, listens  # noqa: E402
 
 HASH = "aaaaaaaaaaaa"
@@ -24,11 +24,6 @@ SECRET = "0123456789abcdef0123456789abcdef"
 # HAProxy wants two descriptors per connection, and half of one for its pipes.
 DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 CONNECTIONS = min(12000, (DESCRIPTORS - 500) * 2 // 5)
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 def wait_for(port, seconds=20):
@@ -97,7 +92,7 @@ class Origin:
     """What stands in for a session: nginx with a small answer, a big file, and a place that takes uploads."""
 
     def __init__(self, folder):
-        self.port = free_port()
+        self.port = reserve_port()
         files = folder / "files"
         files.mkdir()
         with open(files / "big", "wb") as big:
@@ -116,15 +111,15 @@ class Ours:
 
     def __init__(self, folder, binary, origin, stream_port=None, under=(), seconds=20):
         """`under` is a command that runs the binary, and `seconds` how long it may take to listen."""
-        self.port = free_port()
-        self.metrics = free_port()
+        self.port = reserve_port()
+        self.metrics = reserve_port()
         routes = [{"hash": HASH, "email": EMAIL, "target": f"http://127.0.0.1:{origin.port}"}]
         if stream_port:
             routes.append({"hash": "bbbbbbbbbbbb", "email": EMAIL, "target": f"http://127.0.0.1:{stream_port}"})
         environment = {
             "PATH": os.environ["PATH"], "DEVELOPMENT": "true", "ROUTER_DOMAIN": f"bench.test:{self.port}",
             "PORT": str(self.port), "ATTACH_PORT": str(self.port), "METRICS_PORT": str(self.metrics),
-            "POD_PORT": str(free_port()), "WORKERS": "1", "STATE_DIR": str(folder / "state"),
+            "POD_PORT": str(reserve_port()), "WORKERS": "1", "STATE_DIR": str(folder / "state"),
             "AUTH_SECRET": SECRET, "DEV_ROUTES": json.dumps(routes), "MAX_CONNECTIONS_PER_WORKER": "20000",
             # One user makes all the load.
             "MAX_REQUESTS_PER_SECOND_PER_USER": "1000000", "MAX_STREAMS_PER_USER": "100000",
@@ -141,7 +136,7 @@ class Ours:
 class HAProxy:
     def __init__(self, folder, origin, splice=True, stream_port=None):
         self.name = "HAProxy" if splice else "HAProxy, no splice"
-        self.port = free_port()
+        self.port = reserve_port()
         config = folder / f"haproxy-{splice}.cfg"
         options = "option splice-request\n  option splice-response" if splice else ""
         pipes = "tune.pipesize 1048576" if splice else ""
@@ -182,7 +177,7 @@ class Nginx:
     name = "nginx"
 
     def __init__(self, folder, origin, stream_port=None):
-        self.port = free_port()
+        self.port = reserve_port()
         # nginx serves files that were compressed beforehand, as we do.
         site = folder / "site"
         shutil.copytree(ROOT / "Public", site)

@@ -265,16 +265,7 @@ struct StreamTests {
         defer { loop.stop() }
         try await loop.perform { loop in
             let waiter = Waiter(on: loop.executor)
-            let listener = try Listener(address: .loopback(port: 0), sharesPort: false, on: loop.executor)
-            try listener.open()
-            let stream = try await Stream.connect(
-                to: listener.localAddress, on: loop.executor, waiter: waiter,
-                deadline: loop.now.advanced(seconds: 50))
-            guard case .accepted(let accepted) = listener.accept() else {
-                Issue.record("nobody connected")
-                return
-            }
-            let peer = try Stream(adopting: accepted.take(), on: loop.executor)
+            let (stream, peer) = try await connection(on: loop, waiter: waiter)
             stream.interest = .arrivalOrHangUp
             peer.abort()
             while !stream.isBroken { _ = await waiter.wait(until: loop.now.advanced(seconds: 50)) }
@@ -289,17 +280,8 @@ struct StreamTests {
         let loop = try Loop(name: "test")
         defer { loop.stop() }
         try await loop.perform { loop in
-            let waiter = Waiter(on: loop.executor)
-            let listener = try Listener(address: .loopback(port: 0), sharesPort: false, on: loop.executor)
-            try listener.open()
-            let stream = try await Stream.connect(
-                to: listener.localAddress, on: loop.executor, waiter: waiter,
-                deadline: loop.now.advanced(seconds: 50))
-            guard case .accepted(let accepted) = listener.accept() else {
-                Issue.record("nobody connected")
-                return
-            }
-            #expect(congestionControl(of: accepted.descriptor.number) == "reno")
+            let (stream, accepted) = try await connection(on: loop, waiter: Waiter(on: loop.executor))
+            #expect(congestionControl(of: accepted.descriptor) == "reno")
             #expect(congestionControl(of: stream.descriptor) == "reno")
         }
         #expect(SocketAddress(numeric: "127.9.9.9", port: 1)!.isLoopback)
@@ -309,6 +291,18 @@ struct StreamTests {
             #expect(!SocketAddress(numeric: address, port: 1)!.isLoopback, "\(address)")
         }
     }
+
+    /// Both ends of a connection over loopback; the waiter is that of the end that opened it.
+    private func connection(on loop: isolated Loop, waiter: Waiter) async throws -> (Stream, Stream) {
+        let listener = try Listener(address: .loopback(port: 0), sharesPort: false, on: loop.executor)
+        try listener.open()
+        let stream = try await Stream.connect(
+            to: listener.localAddress, on: loop.executor, waiter: waiter, deadline: loop.now.advanced(seconds: 50))
+        guard case .accepted(let accepted) = listener.accept() else { throw NobodyConnected() }
+        return (stream, try Stream(adopting: accepted.take(), on: loop.executor))
+    }
+
+    private struct NobodyConnected: Error {}
 
     private func congestionControl(of descriptor: CInt) -> String {
         var name = [UInt8](repeating: 0, count: 16)

@@ -9,12 +9,13 @@ import http.client
 import json
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 import threading
 import time
 from pathlib import Path
+
+from harness.ports import reserve_port
 
 ADMINISTRATOR = "administrators-token"
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager")
@@ -48,11 +49,6 @@ def binaries():
     return folder.resolve()
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
-
-
 class Answered(Exception):
     """The server's refusal: its code and its Status."""
 
@@ -68,7 +64,7 @@ class ControlPlane:
         self.folder = Path(folder)
         self.binaries = binaries()
         self.processes = {}
-        self.store_port, self.port = free_port(), free_port()
+        self.store_port, self.port = reserve_port(), reserve_port()
         self.local = threading.local()
         self.audit = self.folder / "audit.log"
         self.audit.touch()
