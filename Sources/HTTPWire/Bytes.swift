@@ -15,6 +15,8 @@ struct ByteSet: Sendable {
     static let method = ByteSet(low: 0x0000_2000_0000_0000, high: 0x0000_0000_87FF_FFFE)
     /// `unreserved` and `sub-delims` of RFC 3986 §2, what a reg-name is made of besides percent-encoding.
     static let registeredName = ByteSet(low: 0x2BFF_7FD2_0000_0000, high: 0x47FF_FFFE_87FF_FFFE)
+    /// Space and tab.
+    static let whitespace = ByteSet(low: 0x0000_0001_0000_0200, high: 0)
     /// `HEXDIG`, letters in both cases.
     static let hexadecimal = ByteSet(low: 0x03FF_0000_0000_0000, high: 0x0000_007E_0000_007E)
     /// The alphabet of RFC 4648 §4 without padding.

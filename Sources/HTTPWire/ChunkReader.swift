@@ -86,6 +86,7 @@ package struct ChunkReader: Sendable {
         }
         guard index < limit else { return nil }
         guard index > offset else { throw .malformedChunkSize }
+        let sizeEnd = index
         if bytes.byte(index) == UInt8(ascii: ";") {
             index += 1
             while index < limit, isExtensionByte(bytes.byte(index)) { index += 1 }
@@ -99,12 +100,63 @@ package struct ChunkReader: Sendable {
             if limit - offset == chunkLineLimit { throw .chunkExtensionTooLong }
             return nil
         }
-        guard bytes.byte(index + 1) == ASCII.lineFeed else { throw .malformedChunkSize }
+        guard bytes.byte(index + 1) == ASCII.lineFeed, areExtensions(bytes, sizeEnd, index) else {
+            throw .malformedChunkSize
+        }
         offset = index + 2
         return size
     }
 
-    /// Printable ASCII, space and tab. Quotes are not followed: a line ends at its CRLF, whatever is quoted.
+    /// Whether the rest of a size line is extensions, `;name`, `;name=token` or `;name="quoted"` each, or nothing.
+    ///
+    /// They are dropped, but what is none shows that its sender sees the line end elsewhere. White space may stand where
+    /// the grammar has it, around semicolon and equals sign.
+    private static func areExtensions(_ bytes: RawSpan, _ start: Int, _ end: Int) -> Bool {
+        var index = start
+        while index < end {
+            guard bytes.byte(index) == UInt8(ascii: ";") else { return false }
+            let name = skip(.whitespace, bytes, index + 1, end)
+            index = skip(.token, bytes, name, end)
+            guard index > name else { return false }
+            var next = skip(.whitespace, bytes, index, end)
+            if next < end, bytes.byte(next) == UInt8(ascii: "=") {
+                let value = skip(.whitespace, bytes, next + 1, end)
+                index = skip(.token, bytes, value, end)
+                if index == value {
+                    guard let quoteEnd = endOfQuotedString(bytes, value, end) else { return false }
+                    index = quoteEnd
+                }
+                next = skip(.whitespace, bytes, index, end)
+            }
+            // White space ends no line.
+            guard next < end || next == index else { return false }
+            index = next
+        }
+        return true
+    }
+
+    /// The first offset from `start` on whose byte is not in the set, or `end`.
+    private static func skip(_ set: ByteSet, _ bytes: RawSpan, _ start: Int, _ end: Int) -> Int {
+        var index = start
+        while index < end, set.contains(bytes.byte(index)) { index += 1 }
+        return index
+    }
+
+    /// The offset behind the closing quote of the string that begins at `start` (RFC 9110 §5.6.4); nil if there is none.
+    private static func endOfQuotedString(_ bytes: RawSpan, _ start: Int, _ end: Int) -> Int? {
+        guard start < end, bytes.byte(start) == UInt8(ascii: "\"") else { return nil }
+        var index = start + 1
+        while index < end {
+            switch bytes.byte(index) {
+            case UInt8(ascii: "\""): return index + 1
+            case UInt8(ascii: "\\"): index += 2
+            default: index += 1
+            }
+        }
+        return nil
+    }
+
+    /// Printable ASCII, space and tab. A line ends at its CRLF, whatever is quoted.
     private static func isExtensionByte(_ byte: UInt8) -> Bool {
         byte >= 0x20 && byte < 0x7F || byte == ASCII.tab
     }

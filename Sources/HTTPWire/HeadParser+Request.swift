@@ -18,7 +18,9 @@ extension HeadParser {
         var offset = 0
         if span.byteCount >= 2, span.byte(0) == ASCII.carriageReturn, span.byte(1) == ASCII.lineFeed { offset = 2 }
         let lineEnd = try endOfLine(in: span, from: offset)
-        guard lineEnd + 2 - offset <= limits.line else { throw .lineTooLong }
+        guard lineEnd + 2 - offset <= limits.line else {
+            throw HeadScanner.refusal(ofLongLine: span, from: offset, limit: limits.line)
+        }
         let targetAuthority = try parseRequestLine(span, offset, lineEnd, into: &head)
         offset = lineEnd + 2
 

@@ -52,15 +52,29 @@ package struct HeadScanner: Sendable {
                 if lineCount > 0 { return position }
                 guard found == 0 else { throw .malformedRequestLine }
             } else {
-                if lineCount == 0, position - lineStart > limits.line { throw .lineTooLong }
+                if lineCount == 0, position - lineStart > limits.line {
+                    throw Self.refusal(ofLongLine: span, from: lineStart, limit: limits.line)
+                }
                 lineCount += 1
                 if lineCount > limits.fields + 1 { throw .tooManyFields }
             }
             lineStart = position
         }
-        if lineCount == 0, end - lineStart >= limits.line { throw .lineTooLong }
+        if lineCount == 0, end - lineStart >= limits.line {
+            throw Self.refusal(ofLongLine: span, from: lineStart, limit: limits.line)
+        }
         if span.byteCount >= limits.head { throw .headTooLarge }
         return nil
+    }
+
+    /// The refusal that a first line beyond the limit deserves: it is the target that is too long, unless the method
+    /// alone is, or what follows a target that is not (RFC 9112 §3).
+    static func refusal(ofLongLine bytes: RawSpan, from start: Int, limit: Int) -> WireError {
+        let end = start + limit
+        let methodEnd = bytes.first(ASCII.space, from: start, to: end)
+        guard methodEnd < end else { return .malformedMethod }
+        let targetEnd = bytes.first(ASCII.space, from: methodEnd + 1, to: end)
+        return targetEnd + " HTTP/1.1\r\n".utf8.count <= end ? .malformedRequestLine : .lineTooLong
     }
 
     /// The refusal a control byte deserves.

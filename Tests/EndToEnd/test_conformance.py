@@ -209,6 +209,29 @@ def test_a_client_that_never_stops_sending_is_let_go_in_the_end(proxy):
                 time.sleep(0.01)
 
 
+@pytest.mark.parametrize("line,expected", [
+    ("GET /" + "x" * 100_000 + " HTTP/1.1", 414), ("GET /" + "x" * 8_180 + " HTTP/1.1", 414), ("X" * 100_000 + " / HTTP/1.1", 400),
+    ("X" * 9_000, 400), ("GET / HTTP/1.1" + "1" * 9_000, 400), ("GET /" + "x" * 7_986 + " HTTP/1.1", 200),
+])
+def test_a_first_line_of_8000_bytes_passes_and_beyond_the_limit_only_a_target_is_a_414(proxy, shared, line, expected):
+    """RFC 9112, 3."""
+    arrived, received = ask(proxy, shared, line)
+    assert status(received) == expected and (arrived is not None) == (expected == 200)
+
+
+@pytest.mark.parametrize("extension,expected", [
+    (";a", 200), (";a=b", 200), (';a="b;c"', 200), (";a=b;c", 200), ("; a = b", 200), (";", 400), (";;", 400), (";a=", 400),
+    (";a[=b", 400), (";a=b c", 400), (';a="b', 400), (';a="\r\n"', 400), (" ;a", 400),
+])
+def test_chunk_extensions_are_dropped_and_what_is_none_is_refused(proxy, shared, extension, expected):
+    """RFC 9112, 7.1.1."""
+    arrived, received = ask(
+        proxy, shared, "POST / HTTP/1.1", "Transfer-Encoding: chunked", body=f"2{extension}\r\nok\r\n0\r\n\r\n".encode())
+    assert status(received) == expected
+    if expected == 200:
+        assert arrived.body == b"ok"
+
+
 LENGTH, CHUNKS = "Content-Length: 200000", "Transfer-Encoding: chunked"
 
 

@@ -134,6 +134,10 @@ import Testing
         let limits = HeadLimits(line: 18, head: 44, fields: 2)
         #expect(error { try parseRequest("GET /xy HTTP/1.1\nHost: a\n\n", limits: limits) } == nil)
         #expect(error { try parseRequest("GET /xyz HTTP/1.1\nHost: a\n\n", limits: limits) } == .lineTooLong)
+        let method = String(repeating: "G", count: 18)
+        #expect(error { try parseRequest("\(method) / HTTP/1.1\nHost: a\n\n", limits: limits) } == .malformedMethod)
+        #expect(
+            error { try parseRequest("GET / HTTP/1.1111\nHost: a\n\n", limits: limits) } == .malformedRequestLine)
         #expect(error { try parseRequest("GET / HTTP/1.1\nHost: a\nb: c\nd: e\n\n", limits: limits) } == .tooManyFields)
         #expect(
             error { try parseRequest("GET / HTTP/1.1\nHost: a\nb: ccccccccccccccccccc\n\n", limits: limits) }
