@@ -96,6 +96,7 @@ struct AssetBuilder {
         case 404: "404 Not Found"
         case 405: "405 Method Not Allowed"
         case 406: "406 Not Acceptable"
+        case 412: "412 Precondition Failed"
         case 416: "416 Range Not Satisfiable"
         default: preconditionFailure("no reason phrase for this status")
         }

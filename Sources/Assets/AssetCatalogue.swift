@@ -12,6 +12,7 @@ package final class AssetCatalogue: Sendable {
     private let notFound: Asset
     private let wrongMethod: Notice
     private let notAcceptable: Notice
+    private let changed: Notice
 
     /// Number of files.
     package var count: Int { assets.count }
@@ -25,7 +26,7 @@ package final class AssetCatalogue: Sendable {
         digest: ([UInt8]) -> [UInt8]
     ) throws(AssetError) {
         let files = try FolderReader.files(in: folder)
-        (arena, assets, index, notFound, wrongMethod, notAcceptable) = try withoutActuallyEscaping(digest) {
+        (arena, assets, index, notFound, wrongMethod, notAcceptable, changed) = try withoutActuallyEscaping(digest) {
             digest throws(AssetError) in
             var builder = AssetBuilder(security: securityFields.text, digest: digest)
             var assets: [Asset] = []
@@ -50,7 +51,10 @@ package final class AssetCatalogue: Sendable {
             let notAcceptable = builder.notice(
                 status: 406, "This file is not available in any coding that Accept-Encoding allows.\n",
                 fields: "Vary: Accept-Encoding\r\n")
-            return (builder.arena.build(), assets, index, missing, wrongMethod, notAcceptable)
+            let changed = builder.notice(
+                status: 412, "The file is not the one that If-Match names: it has changed.\n",
+                fields: "Vary: Accept-Encoding\r\n")
+            return (builder.arena.build(), assets, index, missing, wrongMethod, notAcceptable, changed)
         }
     }
 
@@ -67,8 +71,9 @@ package final class AssetCatalogue: Sendable {
         guard asset.status == 200 else {
             return answer(asset.status, variant.full, head.method == .head ? nil : body)
         }
-        // The order of RFC 9110 §13.2.2: If-None-Match first, then the range if If-Range allows it.
+        // The order of RFC 9110 §13.2.2: If-Match, If-None-Match, then the range if If-Range allows it.
         let conditions = Conditions(head, in: buffer, tag: arena[variant.tag])
+        if conditions.isChanged { return answer(changed, head) }
         if conditions.isUnchanged { return answer(304, variant.notModified, nil) }
         guard head.method == .get else { return answer(200, variant.full, nil) }
         guard let range = conditions.range else { return answer(200, variant.full, body) }
@@ -127,6 +132,8 @@ package final class AssetCatalogue: Sendable {
 
 /// The conditions of a request against one entity tag.
 private struct Conditions {
+    /// Whether If-Match says that the client wants other bytes than these.
+    private(set) var isChanged = false
     /// Whether If-None-Match says that the client has these bytes.
     private(set) var isUnchanged = false
     /// The one Range field, if If-Range allows it.
@@ -135,9 +142,12 @@ private struct Conditions {
     init(_ head: borrowing RequestHead, in buffer: UnsafeRawBufferPointer, tag: UnsafeRawBufferPointer) {
         var isAllowed = true
         var ranges = 0
+        var isWanted: Bool?
         for index in 0..<head.fields.count {
             let field = head.fields[index]
             switch field.known {
+            case .ifMatch:
+                isWanted = isWanted == true || EntityTags.lists(field.value.bytes(in: buffer), tag, strongly: true)
             case .ifNoneMatch:
                 if EntityTags.lists(field.value.bytes(in: buffer), tag) { isUnchanged = true }
             case .ifRange:
@@ -149,6 +159,7 @@ private struct Conditions {
                 break
             }
         }
+        isChanged = isWanted == false
         if !isAllowed || ranges > 1 { range = nil }
     }
 }

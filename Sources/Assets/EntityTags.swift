@@ -1,9 +1,12 @@
 /// Entity tags in conditional requests (RFC 9110 §8.8.3, §13.1).
 enum EntityTags {
-    /// Whether the value of If-None-Match is `*` or lists the tag; weak comparison, as that field asks for.
+    /// Whether the value of If-None-Match is `*` or lists the tag, which is a strong one; weak comparison, as that field
+    /// asks for. If-Match asks for a strong one: a tag marked as weak then matches nothing.
     ///
     /// A value that is no list of tags matches nothing, so that the answer is a full one.
-    static func lists(_ value: UnsafeRawBufferPointer, _ tag: UnsafeRawBufferPointer) -> Bool {
+    static func lists(
+        _ value: UnsafeRawBufferPointer, _ tag: UnsafeRawBufferPointer, strongly: Bool = false
+    ) -> Bool {
         if value.count == 1, value[0] == 0x2a { return true }
         var cursor = 0
         while cursor < value.count {
@@ -12,12 +15,14 @@ enum EntityTags {
                 cursor += 1
                 continue
             }
-            if byte == 0x57, cursor + 1 < value.count, value[cursor + 1] == 0x2f { cursor += 2 }
+            let isWeak = byte == 0x57 && cursor + 1 < value.count && value[cursor + 1] == 0x2f
+            if isWeak { cursor += 2 }
             guard cursor < value.count, value[cursor] == 0x22 else { return false }
             var end = cursor + 1
             while end < value.count, value[end] != 0x22 { end += 1 }
             guard end < value.count else { return false }
-            if Bytes.compare(UnsafeRawBufferPointer(rebasing: value[cursor...end]), tag) == 0 { return true }
+            let isSame = Bytes.compare(UnsafeRawBufferPointer(rebasing: value[cursor...end]), tag) == 0
+            if isSame, !isWeak || !strongly { return true }
             cursor = end + 1
         }
         return false

@@ -5,7 +5,8 @@ package enum FieldName: UInt8, Sendable {
     case host, connection, contentLength, transferEncoding, upgrade, expect, te, trailer, keepAlive
     case proxyConnection, proxyAuthenticate, proxyAuthorization, http2Settings
     case cookie, setCookie, authorization, origin, referer, accept, acceptEncoding, contentType, contentEncoding
-    case ifNoneMatch, ifModifiedSince, ifRange, range, etag, lastModified, cacheControl, vary, date, server, location
+    case ifMatch, ifNoneMatch, ifModifiedSince, ifRange, range
+    case etag, lastModified, cacheControl, vary, date, server, location
     case forwarded, via, xForwarded /* any X-Forwarded-* */, xRealIP, xRequestID
     case xAuthRequest /* any X-Auth-Request-* */, gap /* GAP-Auth, GAP-Signature */, xAdmin, xPod, xAttachPassword
     case secFetchSite, secFetchMode, secFetchDest, secWebSocket /* any Sec-WebSocket-* */, serviceWorker
@@ -48,7 +49,7 @@ struct FieldNameTable: @unchecked Sendable {
         ("cookie", .cookie), ("set-cookie", .setCookie), ("set-cookie2", .setCookie),
         ("authorization", .authorization), ("origin", .origin), ("referer", .referer), ("accept", .accept),
         ("accept-encoding", .acceptEncoding), ("content-type", .contentType),
-        ("content-encoding", .contentEncoding), ("if-none-match", .ifNoneMatch),
+        ("content-encoding", .contentEncoding), ("if-match", .ifMatch), ("if-none-match", .ifNoneMatch),
         ("if-modified-since", .ifModifiedSince), ("if-range", .ifRange), ("range", .range), ("etag", .etag),
         ("last-modified", .lastModified), ("cache-control", .cacheControl), ("vary", .vary), ("date", .date),
         ("server", .server), ("location", .location),

@@ -176,6 +176,27 @@ struct AssetCatalogueTests {
         #expect(zipped.status == 200 && zipped.fields["content-encoding"] == "gzip")
     }
 
+    @Test("If-Match of other bytes is a 412, before any other condition (RFC 9110 §13.2.2)")
+    func changed() throws {
+        let tag = try #require(try catalogue.ask("/app/main.js").fields["etag"])
+        func status(_ fields: String..., method: String = "GET", target: String = "/app/main.js") throws -> Int {
+            try catalogue.ask(target, fields, method: method).status
+        }
+        #expect(try status("If-Match: \(tag)") == 200)
+        #expect(try status("If-Match: *") == 200)
+        #expect(try status("If-Match: \"x\"", "If-Match: \(tag)") == 200)
+        #expect(try status("If-Match: \(tag)", "If-None-Match: \(tag)") == 304)
+        #expect(try status("If-Match: \(tag)", "Range: bytes=0-1") == 206)
+        for other in ["\"x\"", "W/\(tag)", "x", ""] {
+            #expect(try status("If-Match: \(other)") == 412)
+            #expect(try status("If-Match: \(other)", method: "HEAD") == 412)
+            #expect(try status("If-Match: \(other)", "If-None-Match: \(tag)", "Range: bytes=0-1") == 412)
+        }
+        // A condition counts only where the answer would be a good one.
+        #expect(try status("If-Match: \"x\"", target: "/nowhere") == 404)
+        #expect(try status("If-Match: \"x\"", method: "POST") == 405)
+    }
+
     @Test("Accept-Encoding may come in several lines")
     func severalLines() throws {
         let answer = try catalogue.ask("/app/main.js", ["Accept-Encoding: gzip;q=0.5", "Accept-Encoding: br;q=0.4"])
@@ -222,8 +243,9 @@ struct AssetCatalogueTests {
             try catalogue.ask("/app/main.js", ["Range: bytes=0-1"]),
             try catalogue.ask("/app/main.js", ["Range: bytes=9999999-"]),
             try catalogue.ask("/photo.png", ["Accept-Encoding: identity;q=0"]),
+            try catalogue.ask("/photo.png", ["If-Match: \"x\""]),
         ]
-        #expect(answers.map(\.status) == [200, 200, 404, 405, 304, 206, 416, 406])
+        #expect(answers.map(\.status) == [200, 200, 404, 405, 304, 206, 416, 406, 412])
         for answer in answers {
             #expect(answer.fields["x-content-type-options"] == "nosniff")
             let policy = try #require(answer.fields["content-security-policy"])

@@ -48,4 +48,21 @@ struct RangeTests {
             }
         }
     }
+
+    @Test(
+        "If-Match is a list, too, compared strongly",
+        arguments: [
+            ("\"abc\"", true), ("\"x\", \"abc\"", true), ("*", true), ("W/\"abc\", \"abc\"", true),
+            ("W/\"abc\"", false), ("\"x\"", false), ("abc", false), ("", false),
+        ])
+    func strongTags(value: String, expected: Bool) {
+        var copy = value
+        var tag = "\"abc\""
+        copy.withUTF8 { value in
+            tag.withUTF8 { tag in
+                let value = UnsafeRawBufferPointer(value)
+                #expect(EntityTags.lists(value, UnsafeRawBufferPointer(tag), strongly: true) == expected)
+            }
+        }
+    }
 }

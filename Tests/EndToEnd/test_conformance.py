@@ -232,6 +232,14 @@ def test_chunk_extensions_are_dropped_and_what_is_none_is_refused(proxy, shared,
         assert arrived.body == b"ok"
 
 
+def test_a_file_that_is_not_the_one_asked_for_is_a_412(proxy, shared):
+    """RFC 9110, 13.1.1 and 13.2.2."""
+    tag = values(ask(proxy, shared, "GET / HTTP/1.1", host="example.test")[1], "ETag")[0]
+    for sent, expected in [(tag, 200), ("*", 200), ('"other"', 412), ("W/" + tag, 412)]:
+        received = ask(proxy, shared, "GET / HTTP/1.1", f"If-Match: {sent}", host="example.test")[1]
+        assert status(received) == expected
+
+
 LENGTH, CHUNKS = "Content-Length: 200000", "Transfer-Encoding: chunked"
 
 
