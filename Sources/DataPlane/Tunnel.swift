@@ -3,7 +3,8 @@ internal import LinuxIO
 internal import Routing
 internal import Telemetry
 
-/// A WebSocket between a client and its session: bytes go both ways until one side closes.
+/// A WebSocket between a client and its session: bytes go both ways until both sides have ended, or one has and nothing
+/// flows any more.
 ///
 /// It may be silent for hours, and then holds the session's stream and the facts below, but no task, buffer or pipe; the
 /// exchange that opened it was given back.
@@ -25,6 +26,9 @@ final class Tunnel: Admitted {
     private var toUpstream: IOBuffer?
     private var fromUpstream: IOBuffer?
     private var toClient: IOBuffer?
+    /// Whether the session has been told that the client has ended its side, and the client that the session has.
+    private var isUpstreamTold = false
+    private var isClientTold = false
 
     /// Takes over what the exchange borrowed; the 101 leaves with the tunnel's first bytes.
     init(from exchange: Exchange, as kind: RouteKind, through upstream: Stream, to session: SessionRoute) {
@@ -62,8 +66,10 @@ final class Tunnel: Admitted {
             case .blocked:
                 rounds = 0
                 // Nothing is reported between the end of this wait and the parking: both happen in one turn of the loop.
-                let silence = worker.executor.now.advanced(milliseconds: Connection.parkedAfterMilliseconds)
-                if await connection.waiter.wait(until: silence) == .deadline { return false }
+                let isEnding = download.isFinished(toClient) || upload.isFinished(toUpstream)
+                let silence = worker.executor.now.advanced(
+                    milliseconds: isEnding ? Exchange.halfClosedMilliseconds : Connection.parkedAfterMilliseconds)
+                if await connection.waiter.wait(until: silence) == .deadline { return isEnding }
             }
         }
     }
@@ -89,23 +95,38 @@ final class Tunnel: Admitted {
         } catch {
             return .ended
         }
-        // Either side's end ends the tunnel, once the other has what was on its way.
-        if download.isFinished(toClient) || upload.isFinished(toUpstream) { return .ended }
+        if passOnEnds(to: client) { return .ended }
         if moved { return .moved }
         releaseEmptyBuffers(of: connection)
         client.interest = .hangUp
         upstream.interest = .hangUp
-        if download.isPending(fromUpstream, toClient) {
+        if download.isPending(fromUpstream, toClient) || download.isTaken {
             client.interest.insert(.write)
         } else {
             upstream.interest.insert(.read)
         }
-        if upload.isPending(connection.input, toUpstream) {
+        if upload.isPending(connection.input, toUpstream) || upload.isTaken {
             upstream.interest.insert(.write)
         } else {
             client.interest.insert(.read)
         }
-        return client.isBroken ? .ended : .blocked
+        // A client that has been told the end and ends, too, looks broken; what it sent before that is still to be read.
+        return client.isBroken && !isClientTold ? .ended : .blocked
+    }
+
+    /// Ends our side towards whoever has everything that the other sent before it ended; true once both have.
+    ///
+    /// A close frame that answers one may be on its way behind the other side's end.
+    private func passOnEnds(to client: Stream) -> Bool {
+        if !isUpstreamTold, upload.isFinished(toUpstream), upstream.sendPostedNow() {
+            upstream.shutdownWrite()
+            isUpstreamTold = true
+        }
+        if !isClientTold, download.isFinished(toClient), client.sendPostedNow() {
+            client.shutdownWrite()
+            isClientTold = true
+        }
+        return isUpstreamTold && isClientTold
     }
 
     /// Why the gateway ends a WebSocket (RFC 6455 §7.4.1).

@@ -8,6 +8,7 @@ import pytest
 
 from harness.http1 import Connection, Truncated
 from harness.ports import reserve_port
+from harness.waiting import eventually
 
 HASH = "aaaaaaaaaaaa"
 OTHER = "bbbbbbbbbbbb"
@@ -345,6 +346,77 @@ def test_bytes_sent_ahead_of_the_101_go_into_the_tunnel_and_nowhere_else(proxy, 
         connection.send(head + b"early")
         assert connection.read_head().status == 101
         assert connection.read_exactly(5) == b"early"
+
+
+SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+
+
+def read_to_end(connection):
+    """What comes up to the peer's end of its side; nothing may break off."""
+    data = connection.unread
+    while piece := connection.socket.recv(1 << 20):
+        data += piece
+    return data
+
+
+@pytest.mark.parametrize("size", [4, 4 << 20])
+def test_a_side_of_a_tunnel_that_has_ended_still_hears_the_other(proxy, shared, size):
+    """As with a close frame that answers one: its sender may have ended its side behind it."""
+    heard = []
+    last = bytes(range(256)) * (size // 256) or b"last"
+
+    def client_first(peer):
+        peer.read_head()
+        peer.send(SWITCHED)
+        peer.send(read_to_end(peer)[::-1] + last)
+
+    def session_first(peer):
+        peer.read_head()
+        peer.send(SWITCHED + b"begun" + last)
+        peer.socket.shutdown(socket.SHUT_WR)
+        heard.append(read_to_end(peer))
+
+    for script in (client_first, session_first):
+        shared.script = script
+        with proxy.connect() as connection:
+            connection.send_request("GET", "/ws", host(proxy), websocket(host(proxy)))
+            assert connection.read_head().status == 101
+            if script is client_first:
+                connection.send(b"begun")
+                connection.socket.shutdown(socket.SHUT_WR)
+                assert read_to_end(connection) == b"nugeb" + last
+            else:
+                assert read_to_end(connection) == b"begun" + last
+                connection.send(last)
+                connection.socket.shutdown(socket.SHUT_WR)
+                eventually(lambda: heard)
+                assert heard == [last]
+
+
+@pytest.mark.parametrize("first", ["client", "session"])
+def test_a_tunnel_is_over_when_one_side_has_ended_and_the_other_says_nothing(proxy, shared, first):
+    heard = []
+
+    def script(peer):
+        peer.read_head()
+        peer.send(SWITCHED)
+        if first == "session":
+            peer.socket.shutdown(socket.SHUT_WR)
+        heard.append(read_to_end(peer))
+        # The gateway's end is there; ours is not.
+        peer.server.released.wait(60)
+
+    shared.script = script
+    shared.released = threading.Event()
+    with proxy.connect() as connection:
+        connection.send_request("GET", "/ws", host(proxy), websocket(host(proxy)))
+        assert connection.read_head().status == 101
+        if first == "client":
+            connection.socket.shutdown(socket.SHUT_WR)
+        assert read_to_end(connection) == b""
+        eventually(lambda: heard == [b""])
+        eventually(lambda: "opencode_router_tunnels 0\n" in proxy.operations("/metrics").text)
+    shared.released.set()
 
 
 @pytest.mark.parametrize("target,is_session", [("/", True), ("/api/version", False), ("/", False)])
