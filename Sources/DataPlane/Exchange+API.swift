@@ -23,7 +23,6 @@ extension Exchange {
         do throws(Refusal) {
             call.body = try await readBody(limit: worker.settings.apiBodyLimit, on: connection)
         } catch {
-            worker.telemetry.refusal(error.reason)
             return await refuse(error, on: connection, isAPI: true)
         }
         let handoff = Handoff(for: connection)
@@ -78,7 +77,6 @@ extension Exchange {
             return keepAlive ? .keepAlive : .close
         case .stream:
             guard takeStreamPlace() else {
-                worker.telemetry.refusal(Refusal.tooManyStreams.reason)
                 request.byteCount = 0
                 request.framing = .none
                 return await refuse(.tooManyStreams, on: connection, isAPI: true)

@@ -106,8 +106,9 @@ extension Exchange {
 
     // MARK: Refusals
 
-    /// Answers with a refusal; machines get JSON, people text.
+    /// Answers with a refusal, and counts it; machines get JSON, people text.
     func refuse(_ refusal: Refusal, on connection: Connection, isAPI: Bool) async -> Ending {
+        if let reason = refusal.reason { worker.telemetry.refusal(reason) }
         var ending = Ending.close
         if refusal.closes {
             if let input = connection.input { input.consume(input.count) }

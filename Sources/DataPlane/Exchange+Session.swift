@@ -537,7 +537,6 @@ extension Exchange {
             worker.telemetry.upstreamFault(fault)
             refusal = .badGateway
         case .tooManyStreams:
-            worker.telemetry.refusal(Refusal.tooManyStreams.reason)
             refusal = .tooManyStreams
         case .malformedAnswer(let error):
             worker.telemetry.upstreamFault(error == .headTooLarge ? .headTooLarge : .malformed)

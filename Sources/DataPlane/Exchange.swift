@@ -127,7 +127,6 @@ final class Exchange: Admitted {
         do throws(Refusal) {
             if !hasWholeHead(connection), !(try await readHead(on: connection)) { return .close }
         } catch {
-            worker.telemetry.refusal(error.reason)
             requestID.generate(&worker.requestIDs)
             let ending = await refuse(error, on: connection, isAPI: false)
             record(.refusal)
@@ -138,7 +137,6 @@ final class Exchange: Admitted {
         adoptRequestID(buffer.bytes)
         var (route, decision) = decide(table, buffer.bytes, connection)
         if let refusal = charge(decision, route, connection, buffer.bytes) {
-            worker.telemetry.refusal(refusal.reason)
             let ending = await refuse(refusal, on: connection, isAPI: route.isAPI)
             record(.refusal)
             return ending
@@ -160,7 +158,6 @@ final class Exchange: Admitted {
             // Whose session it is may not be known yet; "not found" would be a lie that clients believe.
             let isUnknown = refused.status == 404 || refused.challenge != nil
             let refusal = isUnknown && !table.isComplete ? Refusal.starting : refused
-            worker.telemetry.refusal(refusal.reason)
             if isAudited { report(refusal, who, route, connection, buffer.bytes) }
             let ending = await refuse(refusal, on: connection, isAPI: route.isAPI)
             record(.refusal)
@@ -176,7 +173,6 @@ final class Exchange: Admitted {
             switch route {
             case .site where request.method == .other, .api where request.method == .other:
                 kind = .refusal
-                worker.telemetry.refusal(Refusal.unknownMethod.reason)
                 ending = await refuse(.unknownMethod, on: connection, isAPI: route.isAPI)
             case .site:
                 kind = .asset

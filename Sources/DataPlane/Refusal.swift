@@ -44,8 +44,8 @@ final class Refusal: Error {
                 allow: allow, challenge: challenge, isText: isText)
     }
 
-    /// The word under which it is counted.
-    var reason: RefusalReason {
+    /// The word under which it is counted; nil for what is a session's fault and is counted as that.
+    var reason: RefusalReason? {
         switch status {
         case 400, 417: .malformed
         case 401: .unauthenticated
@@ -57,6 +57,7 @@ final class Refusal: Error {
         case 414, 431: .headTooLarge
         case 421: .misdirected
         case 429: code == Self.tooManyStreams.code ? .tooManyStreams : .rateLimited
+        case 502, 504: nil
         default: code == "session_not_ready" ? .notReady : .exhausted
         }
     }

@@ -1,6 +1,7 @@
 """What an operator sees: the command line, numbers, health, the end of a process."""
 
 import re
+import socket
 import subprocess
 import threading
 import time
@@ -170,6 +171,59 @@ def test_requests_add_up(start_router, shared):
         assert time.monotonic() < end, counted(found)
         time.sleep(0.02)
     assert found["process_resident_memory_bytes"] > 1e6
+    router.stop()
+
+
+LONG = {"Content-Length": 10}
+CHUNKED = {"Transfer-Encoding": "chunked"}
+
+
+@pytest.mark.parametrize("method,target,host,fields,body,code,reason", [
+    ("POST", "/", "session", LONG, b"half", "incomplete_body", "malformed"),
+    ("POST", "/", "session", CHUNKED, b"5\r\nhel", "incomplete_body", "malformed"),
+    ("POST", "/", "session", CHUNKED, b"zz\r\n", "bad_request", "malformed"),
+    ("POST", "/api/sessions", "picker", LONG, b"half", "incomplete_body", "malformed"),
+    ("POST", "/api/sessions", "picker", {"Content-Length": 10 << 20}, b"", "body_too_large", "body_too_large"),
+    ("FETCH", "/api/me", "picker", {}, b"", "method_not_implemented", "unsupported"),
+    ("GET", "/", "nobody", {}, b"", "session_not_found", "unknown_session"),
+    ("GET", "/", "asleep", {}, b"", "session_not_ready", "not_ready"),
+    ("GET", "/", "session", {"Origin": "https://evil.example"}, b"", "origin_foreign", "forbidden_origin"),
+    ("GET", "/", "silent", {}, b"", "session_unreachable", None),
+])
+def test_what_a_client_is_refused_is_counted_once_with_the_reason(
+        refusing, method, target, host, fields, body, code, reason):
+    """And what a session failed to answer is not counted as refused."""
+    router, hosts = refusing
+    name = "opencode_router_refusals_total"
+    before, errors = samples(router), "opencode_router_upstream_errors_total"
+    with router.connect() as connection:
+        connection.send(connection.head(
+            method, target, hosts[host], {"Content-Type": "application/json", "Origin": f"http://{hosts[host]}", **fields}) + body)
+        connection.socket.shutdown(socket.SHUT_WR)
+        assert connection.read_response().json()["code"] == code
+    kind, labels = (name, {"reason": reason}) if reason else (errors, {})
+    eventually(lambda: total(samples(router), kind, **labels) == total(before, kind, **labels) + 1)
+    after = samples(router)
+    assert total(after, name) == total(before, name) + (1 if reason else 0)
+
+
+@pytest.fixture(scope="module")
+def refusing(start_router, shared, repositories):
+    """A router, and hosts that refuse in different ways."""
+
+    def script(peer):
+        head = peer.read_head()
+        if head is not None and not head.fields["Host"].startswith("bbbb"):
+            peer.wait_closed()
+
+    shared.script = script
+    router = start_router(DEV_ROUTES=shared.routes("aaaaaaaaaaaa", "bbbbbbbbbbbb"), IDLE_TIMEOUT_MINUTES=0)
+    stopped = router.create(repositories.story, "main")
+    router.api("POST", f"/sessions/{stopped['hash']}/stop")
+    router.wait_for_state(stopped["hash"], "stopped")
+    hosts = {name: router.host_of(hash) for name, hash in [
+        ("session", "aaaaaaaaaaaa"), ("silent", "bbbbbbbbbbbb"), ("nobody", "000000000000"), ("asleep", stopped["hash"])]}
+    yield router, {**hosts, "picker": router.host}
     router.stop()
 
 
