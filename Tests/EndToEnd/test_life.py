@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import subprocess
 import threading
 import time
 
@@ -10,7 +11,7 @@ import pytest
 
 from harness.http1 import Connection
 from harness.ports import reserve_port
-from harness.router import ROOT
+from harness.router import ROOT, binary, clean_environment
 from harness.upstream import ScriptedUpstream
 from harness.waiting import eventually
 
@@ -200,6 +201,32 @@ def test_sighup_is_heard_from_the_first_line_on(start_router):
         router.signal(signal.SIGHUP)
         router.wait_for_line(DONE)
         assert router.stop() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_end_is_heard_from_the_first_line_on(tmp_path, upstream, number):
+    """The line comes through a pipe, and the signal in the same moment: a file is looked at too late."""
+    for _ in range(3):
+        process = subprocess.Popen(
+            [binary(), "serve"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=clean_environment(
+                DEVELOPMENT="true", DEV_EMAIL="dev@example.com", PORT=0, ATTACH_PORT=0, POD_PORT=0, METRICS_PORT=0,
+                STATE_DIR=tmp_path / "state", PUBLIC_DIR=ROOT / "Public", RESOURCES_DIR=ROOT / "Resources",
+                SESSION_RUNTIME="local", AGENT_COMMAND="true", LOG_FORMAT="json", DEV_ROUTES=upstream.routes(HASH)))
+        try:
+            lines = map(json.loads, process.stderr)
+            port = int(next(line["port"] for line in lines if line["message"] == "listening"))
+            with Connection(port) as connection:
+                connection.send_request("GET", "/", f"{HASH}.localhost:{port}")
+                process.send_signal(number)
+                # In good order: what was asked is answered, and the next process finds the folder free.
+                answer = connection.read_response()
+                assert answer.status == 200 and answer.body == b"ok"
+            assert any(line["message"] == "stopped" for line in lines)
+            assert process.wait(40) == 0
+        finally:
+            process.kill()
+            process.wait()
+            process.stderr.close()
 
 
 def test_a_head_in_the_middle_of_sighup_is_answered(start_router):

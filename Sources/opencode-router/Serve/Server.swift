@@ -124,6 +124,7 @@ enum Server {
         for sentence in settings.advice { logger.warning("\(sentence)") }
         // Before anybody is told that this process is there: what is not trapped yet would end it.
         let hangUps = await UnixSignalsSequence(trapping: .sighup)
+        let ends = await UnixSignalsSequence(trapping: .sigterm, .sigint)
         await operations.serve(responder)
         if !settings.listeners.takesOver { readiness.set(.listeners, nil) }
         var facts: Logger.Metadata = [
@@ -139,6 +140,10 @@ enum Server {
         // Shut down in reverse order: the byte path drains while everything that it asks still answers.
         var group = ServiceGroupConfiguration(
             services: [
+                .init(
+                    service: LoopService("end") {
+                        for await _ in ends { break }
+                    }, successTerminationBehavior: .gracefullyShutdownGroup),
                 .init(service: LoopService("directory") { await parts.directory.run() }),
                 .init(
                     service: LoopService("session metrics") {
@@ -188,7 +193,7 @@ enum Server {
                         plane: plane, readiness: readiness, delay: settings.operations.drainDelay,
                         limit: settings.operations.drain)),
             ],
-            gracefulShutdownSignals: [.sigterm, .sigint], logger: Logger(label: "lifecycle"))
+            logger: Logger(label: "lifecycle"))
         group.maximumGracefulShutdownDuration =
             settings.operations.drainDelay + settings.operations.drain + .seconds(10)
         try await ServiceGroup(configuration: group).run()
