@@ -82,8 +82,9 @@ extension Exchange {
                 return await refuse(.tooManyStreams, on: connection, isAPI: true)
             }
             let isChunked = request.minorVersion > 0
+            let keepAlive = keepAlive && isChunked
             writeHead(
-                status: response.status, contentType: nil, length: nil, keepAlive: keepAlive && isChunked,
+                status: response.status, contentType: nil, length: nil, keepAlive: keepAlive,
                 fields: response.fields + (isChunked ? [("Transfer-Encoding", "chunked")] : []))
             guard await flush(to: connection) else { return .abort }
             if request.method == .head { return keepAlive ? .keepAlive : .close }
@@ -99,7 +100,7 @@ extension Exchange {
                 case .finished:
                     if isChunked { append("0\r\n\r\n") }
                     guard await flush(to: connection) else { return .abort }
-                    return keepAlive && isChunked && !worker.isDraining ? .keepAlive : .close
+                    return keepAlive && !worker.isDraining ? .keepAlive : .close
                 case .nothing:
                     guard await waitForControl(on: connection) else { return .close }
                 }

@@ -22,7 +22,10 @@ extension RouterAPI {
         let headers: HTTPFields = [
             .contentType: "text/event-stream", .cacheControl: "no-store, no-transform", .xAccelBuffering: "no",
         ]
-        guard request.method != .head else { return APIResponse(status: .ok, headers: headers) }
+        // Without a length, which a stream has none of: the answer to a GET would tell none (RFC 9110 §8.6).
+        guard request.method != .head else {
+            return APIResponse(status: .ok, headers: headers, body: .stream(AsyncStream { $0.finish() }))
+        }
         let pump = EventPump(source, updates, pingInterval: settings.pingInterval)
         return APIResponse(
             status: .ok, headers: headers, body: .stream(AsyncStream(unfolding: { await pump.next() })))

@@ -97,6 +97,21 @@ def test_no_answer_to_head_has_a_body(proxy, shared, line, fields):
     assert received.endswith(b"\r\n\r\n") and received.count(b"\r\n\r\n") == 1
 
 
+@pytest.mark.parametrize("version,fields", [("1.1", []), ("1.0", []), ("1.0", ["Connection: keep-alive"])])
+def test_the_answer_to_head_tells_no_length_where_that_to_get_would_not(proxy, version, fields):
+    """RFC 9110, 8.6: a stream of events has none."""
+    with proxy.connect() as connection:
+        connection.send(message(f"HEAD /api/sessions/stream HTTP/{version}", "example.test", *fields))
+        answer = connection.read_response("HEAD")
+        assert answer.status == 200 and answer.fields["Content-Type"] == "text/event-stream"
+        assert "Content-Length" not in answer.fields
+        if version == "1.1":
+            assert connection.request("GET", "/api/version", "example.test").status == 200
+        else:
+            # To HTTP/1.0 its end would be that of the connection.
+            assert answer.fields["Connection"] == "close" and connection.at_end()
+
+
 def test_a_refusal_behind_an_answer_to_head_has_its_body(proxy):
     with proxy.connect() as connection:
         assert connection.request("HEAD", "/", "example.test").status == 200
