@@ -1,9 +1,13 @@
 internal import Glibc
 
 /// The wall clock as the workers need it: milliseconds for records, and the text of the Date field.
-struct ClockText {
+package struct ClockText {
     private var second: Int = .min
-    private(set) var date: [UInt8] = Array("Thu, 01 Jan 1970 00:00:00 GMT".utf8)
+    /// The text of the Date field (IMF-fixdate, RFC 9110 §5.6.7) when it was last updated.
+    package private(set) var date: [UInt8] = Array("Thu, 01 Jan 1970 00:00:00 GMT".utf8)
+
+    /// Makes a clock that shows 1970 until it is updated.
+    package init() {}
 
     /// Milliseconds since 1970, at the precision of the kernel's tick.
     static func milliseconds() -> Int64 {
@@ -19,8 +23,8 @@ struct ClockText {
         return UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_nsec) / 1000
     }
 
-    /// Brings `date` up to the present second (IMF-fixdate, RFC 9110 §5.6.7).
-    mutating func update() {
+    /// Brings `date` up to the present second.
+    package mutating func update() {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME_COARSE, &time)
         guard time.tv_sec != second else { return }

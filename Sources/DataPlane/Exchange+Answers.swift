@@ -22,7 +22,7 @@ extension Exchange {
         writer.append("HTTP/1.1 ")
         writer.append(decimal: UInt64(status))
         writer.append(" ")
-        writer.append(Refusal.reason(of: status))
+        writer.append(ReasonPhrase.of(status))
         writer.append("\r\n")
         if let contentType {
             writer.append("Content-Type: ")

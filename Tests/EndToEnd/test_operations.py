@@ -124,6 +124,24 @@ def test_a_health_check_that_is_not_understood_is_told_why(router):
     assert answer.status == 400 and "Host" in answer.text
 
 
+@pytest.mark.parametrize("line,status,reason", [
+    ("GET /healthz HTTP/1.1", 200, "OK"), ("HEAD /readyz HTTP/1.1", 200, "OK"), ("GET /nothing HTTP/1.1", 404, "Not Found"),
+    ("POST /healthz HTTP/1.1", 405, "Method Not Allowed"), ("TRACE /healthz HTTP/1.1", 405, "Method Not Allowed"),
+    ("FETCH /healthz HTTP/1.1", 501, "Not Implemented"), ("GET /healthz HTTP/2.0", 505, "HTTP Version Not Supported"),
+    ("GET /" + "x" * 9000 + " HTTP/1.1", 414, "URI Too Long"), ("GET /healthz", 400, "Bad Request"),
+    ("GET / HTTP/1.1\r\nX: " + "x" * 20000, 431, "Request Header Fields Too Large"),
+])
+def test_probes_are_answered_as_http_has_it(router, line, status, reason):
+    """RFC 9110, 6.6.1 and 15.5.6; RFC 9112, 3."""
+    with router.operations_connection() as connection:
+        connection.send(f"{line}\r\nHost: localhost\r\n\r\n".encode())
+        answer = connection.read_response(line.split(" ")[0])
+        assert (answer.status, answer.reason) == (status, reason)
+        assert re.fullmatch(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", answer.fields["Date"])
+        assert answer.fields.get("Allow") == ("GET, HEAD" if status == 405 else None)
+        assert answer.fields["Connection"] == "close" and connection.at_end()
+
+
 def samples(router, accept=None):
     answer = router.operations("/metrics", {"Accept": accept} if accept else None)
     assert answer.status == 200

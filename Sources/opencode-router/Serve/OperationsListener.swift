@@ -1,3 +1,4 @@
+internal import DataPlane
 internal import Glibc
 internal import HTTPWire
 internal import LinuxIO
@@ -74,7 +75,7 @@ final class OperationsListener: Sendable {
                     try HeadParser.parse(UnsafeRawBufferPointer(rebasing: buffer.bytes[..<count]), into: &head)
                     break
                 }
-                guard !buffer.room.isEmpty else { return }
+                guard !buffer.room.isEmpty else { throw WireError.headTooLarge }
                 let count = try await stream.read(into: buffer.room, deadline: deadline)
                 guard count > 0 else { return }
                 buffer.produced(count)
@@ -84,20 +85,24 @@ final class OperationsListener: Sendable {
                     target: head.target.string(in: buffer.bytes),
                     accept: head.first(.accept)?.value.string(in: buffer.bytes))
             } else {
-                answer = OperationsAnswer(status: 405, contentType: "text/plain", body: "Use GET.\n")
+                answer = Self.refusal(head.method == .other ? 501 : 405)
             }
-        } catch is WireError {
+        } catch let error as WireError {
             // A health check that is not understood must not look like a router that is down.
-            answer = OperationsAnswer(
-                status: 400, contentType: "text/plain", body: "Use HTTP/1.1 with one Host field.\n")
+            answer = Self.refusal(of: error)
         } catch {
             return
         }
         let body = head.method == .head ? "" : answer.body
-        let text =
-            "HTTP/1.1 \(answer.status) \(answer.status == 200 ? "OK" : "Status")\r\n"
-            + "Content-Type: \(answer.contentType)\r\nContent-Length: \(answer.body.utf8.count)\r\n"
-            + "Cache-Control: no-store\r\nConnection: close\r\n\r\n" + body
+        var clock = ClockText()
+        clock.update()
+        var lines = [
+            "HTTP/1.1 \(answer.status) \(ReasonPhrase.of(answer.status))", "Content-Type: \(answer.contentType)",
+            "Content-Length: \(answer.body.utf8.count)", "Cache-Control: no-store",
+            "Date: \(String(decoding: clock.date, as: UTF8.self))", "Connection: close",
+        ]
+        if answer.status == 405 { lines.append("Allow: GET, HEAD") }
+        let text = lines.joined(separator: "\r\n") + "\r\n\r\n" + body
         let bytes = Array(text.utf8)
         var offset = 0
         while offset < bytes.count {
@@ -108,6 +113,23 @@ final class OperationsListener: Sendable {
             guard (try? await stream.writeAll(buffer.bytes, deadline: deadline)) != nil else { return }
         }
         stream.shutdownWrite()
+    }
+}
+
+extension OperationsListener {
+    private static func refusal(of error: WireError) -> OperationsAnswer {
+        switch error {
+        case .connectRefused, .traceRefused: refusal(405)
+        case .lineTooLong: refusal(414)
+        case .headTooLarge, .tooManyFields: refusal(431)
+        case .unsupportedVersion, .http2Preface: refusal(505)
+        default: refusal(400)
+        }
+    }
+
+    private static func refusal(_ status: Int) -> OperationsAnswer {
+        OperationsAnswer(
+            status: status, contentType: "text/plain", body: "Use a short GET of HTTP/1.1 with one Host field.\n")
     }
 }
 
