@@ -214,7 +214,8 @@ extension Exchange {
                 let facts = ForwardedFacts(
                     clientAddress: address, requestID: id, authorization: authorization, user: user)
                 let bound = rewrite.byteCountBound(of: request, facts: facts)
-                while buffer.room.count < bound, buffer.grow(limit: 128 << 10) {}
+                let limit = Self.rewrittenLimit(worker.settings.requestHeadLimit)
+                while buffer.room.count < bound, buffer.grow(limit: limit) {}
                 var writer = ByteWriter(buffer.room)
                 HeadWriter.write(
                     request: request, from: bytes, rewrite: rewrite, facts: facts, into: &writer)
@@ -234,6 +235,9 @@ extension Exchange {
         if case .header = who, let address = ForwardedFor.last(request, in: bytes) { return body(address) }
         return Array(connection.peer.description.utf8).withUnsafeBytes(body)
     }
+
+    /// The largest buffer for a head that may have so many bytes as received: what is added to it is less again.
+    private static func rewrittenLimit(_ limit: Int) -> Int { 2 * limit + (64 << 10) }
 
     // MARK: Moving bytes
 
@@ -318,7 +322,8 @@ extension Exchange {
                 }
             }
         }
-        if !progress.hasHead {
+        // Interim answers are for the client to take, one by one: a session may send them faster and larger than it reads.
+        if !progress.hasHead, toClient?.isEmpty ?? true {
             switch try receiveHead(from: stream, isReused: progress.isReused) {
             case .needMore: break
             case .moved: moved = true
@@ -330,6 +335,8 @@ extension Exchange {
                 progress.hasHead = true
                 moved = true
                 if response.upgrade.isWebSocket { return .tunnel }
+                // The answer's bytes are counted from zero, those of interim answers are not its own.
+                progress.lastMoved &-= download.spliced &+ download.copied
                 try beginAnswer(mayKeepAlive: !worker.isDraining && !progress.uploadAbandoned)
             }
         }
@@ -378,8 +385,7 @@ extension Exchange {
         client.interest = .hangUp
         if clientBlocks { client.interest.insert(.write) }
         if clientIsDue { client.interest.insert(.read) }
-        stream.interest =
-            clientBlocks && progress.hasHead ? .hangUp : progress.hasHead ? .readOrHangUp : .arrivalOrHangUp
+        stream.interest = clientBlocks ? .hangUp : progress.hasHead ? .readOrHangUp : .arrivalOrHangUp
         if uploadIsPending { stream.interest.insert(.write) }
         var deadline = Deadline.never
         if clientBlocks || clientIsDue {
@@ -489,7 +495,8 @@ extension Exchange {
         }
         requestID.withBytes { id in
             let bound = worker.rewrites.answer.byteCountBound(of: response, requestIDCount: id.count)
-            while buffer.room.count < bound, buffer.grow(limit: 1 << 20) {}
+            let limit = Self.rewrittenLimit(worker.settings.responseHeadLimit)
+            while buffer.room.count < bound, buffer.grow(limit: limit) {}
             var writer = ByteWriter(buffer.room)
             HeadWriter.write(
                 response: response, from: bytes, rewrite: worker.rewrites.answer, delivery: delivery, requestID: id,
@@ -577,6 +584,8 @@ extension Exchange {
 
     /// A refusal when the request's head is used up already; the connection lives on only if its body is, too.
     private func refuseAfterHead(_ refusal: Refusal, on connection: Connection) async -> Ending {
+        // Interim answers that have not left go first, and leave their room.
+        guard await flush(to: connection) else { return .abort }
         if let buffer = toUpstream { buffer.consume(buffer.count) }
         upload.release(to: worker.executor.pipes)
         let isWhole = upload.isTaken

@@ -304,6 +304,79 @@ def test_an_answer_is_rewritten_and_cannot_act_beyond_its_host(proxy, shared):
         assert name not in response.fields, name
 
 
+def test_interim_answers_that_nobody_reads_harm_nobody(start_router, shared):
+    """Sixteen heads of the largest size: the session waits for its client, and the gateway keeps none but one."""
+    fields = b"".join(b"X-%d: %b\r\n" % (number, b"a" * 7000) for number in range(36))
+    interim = b"HTTP/1.1 103 Early Hints\r\n" + fields + b"\r\n"
+    shared.script = lambda peer: (
+        peer.read_head(), [peer.send(interim) for _ in range(16)],
+        peer.send(b"HTTP/1.1 200 OK\r\n" + fields + b"Content-Length: 2\r\n\r\nok"), peer.wait_closed())
+    proxy = start_router(DEV_ROUTES=shared.routes(HASH), WORKERS=1)
+    clients = [socket.socket() for _ in range(4)]
+    for client in clients:
+        client.settimeout(60)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", proxy.port))
+        client.sendall(Connection.head("GET", "/", host(proxy), {"Connection": "close"}))
+    # As long as it takes until no session can send any more.
+    eventually(lambda: shared.connections == len(clients))
+    time.sleep(2)
+    with proxy.connect() as connection:
+        still_in_step(proxy, connection)
+    for client in clients:
+        received = b"".join(iter(lambda: client.recv(1 << 20), b""))
+        assert received.count(b"HTTP/1.1 103 ") == 16 and received.count(b"HTTP/1.1 200 ") == 1
+        assert received.endswith(b"\r\n\r\nok")
+        client.close()
+    assert proxy.stop() == 0
+
+
+def test_an_answer_behind_an_interim_one_may_begin_while_the_body_still_comes(proxy, shared):
+    """And is told from it where bytes are counted."""
+    begun, read = threading.Event(), threading.Event()
+
+    def script(peer):
+        peer.read_head()
+        peer.send(b"HTTP/1.1 103 Early Hints\r\nLink: " + b"x" * 1000 + b"\r\n\r\n")
+        begun.wait(30)
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe")
+        read.wait(30)
+        peer.send(peer.read_exactly(3))
+        peer.wait_closed()
+
+    shared.script = script
+    with proxy.connect() as connection:
+        fields = {"Content-Length": 3, "Origin": f"http://{host(proxy)}"}
+        connection.send(Connection.head("POST", "/", host(proxy), fields))
+        assert connection.read_head().status == 103
+        begun.set()
+        assert connection.read_head().status == 200
+        assert connection.read_exactly(2) == b"he"
+        read.set()
+        connection.send(b"llo")
+        assert connection.read_exactly(3) == b"llo"
+        still_in_step(proxy, connection)
+
+
+def test_heads_as_large_as_the_settings_allow_pass(start_router, shared):
+    """Both ways, the whole of what the settings' ranges have."""
+    def lines(size):
+        return [(f"X-{number}", "a" * 40_000) for number in range(size // 40_000)]
+
+    answered = "".join(f"{name}: {value}\r\n" for name, value in lines(4_100_000)).encode()
+    shared.requests.clear()
+    shared.script = lambda peer: peer.answer(b"HTTP/1.1 200 OK\r\n" + answered + b"Content-Length: 2\r\n\r\nok")
+    proxy = start_router(
+        DEV_ROUTES=shared.routes(HASH), WORKERS=1, MAX_RESPONSE_HEAD_BYTES=4_194_304, MAX_REQUEST_HEAD_BYTES=1_048_576)
+    with proxy.connect() as connection:
+        for _ in range(2):
+            answer = connection.request("GET", "/", host(proxy), dict(lines(1_000_000)))
+            assert answer.status == 200 and answer.body == b"ok" and len(answer.fields.all("X-101")[0]) == 40_000
+            assert shared.requests[-1].fields["X-24"] == "a" * 40_000
+        still_in_step(proxy, connection)
+    assert proxy.stop() == 0
+
+
 def websocket(host):
     return {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
             "Sec-WebSocket-Version": "13", "Origin": f"http://{host}"}
