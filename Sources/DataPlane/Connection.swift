@@ -78,7 +78,7 @@ final class Connection: Parked {
             }
             break serving
         }
-        if !stream.sendPostedNow() { await sendRest() }
+        await sendRest()
         stream.close()
         if let input {
             worker.executor.buffers.giveBack(input)
@@ -87,7 +87,7 @@ final class Connection: Parked {
         return true
     }
 
-    /// Waits until the end of an answer has left that did not fit into the socket's buffer; it is short.
+    /// Waits until an answer has left, of which the end may not have fitted into the socket's buffer; that is short.
     private func sendRest() async {
         let deadline = ByteFloor(worker).deadline
         while !stream.sendPostedNow(), !stream.isBroken, !worker.isPastDrain {
@@ -155,7 +155,7 @@ final class Connection: Parked {
     /// Lets the client read the last answer although it may still be sending: closing with unread bytes would make the
     /// kernel discard the answer (RFC 9112 §9.6).
     private func closeGently() async {
-        if !stream.sendPostedNow() { await sendRest() }
+        await sendRest()
         guard stream.isOpen, !stream.isBroken else { return }
         stream.shutdownWrite()
         let buffer = input ?? worker.executor.buffers.take()

@@ -93,13 +93,13 @@ extension Exchange {
         with session: SessionRoute, at target: UpstreamTarget, as kind: RouteKind, on connection: Connection
     ) async -> Ending {
         let headCount = toUpstream!.count
-        var upstream = worker.pool.takeIdle(target, waiter: connection.waiter)
-        var isReused = upstream != nil
+        var idle = worker.pool.takeIdle(target, waiter: connection.waiter)
+        var isReused = idle != nil
         if isReused { worker.telemetry.count(.upstreamReused) }
         while true {
             let stream: Stream
-            if let upstream {
-                stream = upstream
+            if let taken = idle.take() {
+                stream = taken
             } else {
                 do throws(UpstreamFailure) {
                     stream = try await worker.pool.open(target, waiter: connection.waiter)
@@ -107,7 +107,6 @@ extension Exchange {
                     return await fail(error, on: connection)
                 }
             }
-            upstream = stream
             worker.telemetry.adjust(.upstreamInUse, by: 1)
             defer { worker.telemetry.adjust(.upstreamInUse, by: -1) }
             do throws(Failure) {
@@ -127,7 +126,6 @@ extension Exchange {
                     worker.telemetry.count(.upstreamRetried)
                     toUpstream!.rewind(to: headCount)
                     isReused = false
-                    upstream = nil
                     continue
                 }
                 return await fail(error, on: connection)
@@ -477,7 +475,6 @@ extension Exchange {
     private func writeAnswerHead(_ delivery: ResponseDelivery) {
         let buffer = fromUpstream!
         let bytes = UnsafeRawBufferPointer(rebasing: buffer.bytes[..<response.byteCount])
-        interimCount = toClient?.count ?? 0
         write(delivery, from: bytes)
         if answersEventStream { beginEventStream() }
         buffer.consume(response.byteCount)
@@ -558,10 +555,9 @@ extension Exchange {
 
     /// Unsays an answer of which no byte has left; false if one has.
     private func takeBackAnswer() -> Bool {
-        guard download.copied == 0, download.spliced == 0, let buffer = toClient, buffer.count >= interimCount else {
-            return false
-        }
-        buffer.end = buffer.start + interimCount
+        guard download.copied == 0, download.spliced == 0, let buffer = toClient else { return false }
+        // Interim answers had left before the answer's head was read.
+        buffer.consume(buffer.count)
         return true
     }
 

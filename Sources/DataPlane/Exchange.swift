@@ -44,8 +44,6 @@ final class Exchange: Admitted {
     /// Monotonic microseconds: the request's first byte was seen, the answer's first byte was ready.
     var startedAt: UInt64 = 0
     var answeredAt: UInt64 = 0
-    /// Bytes of interim answers that had not left when the answer's head was written behind them.
-    var interimCount = 0
     /// Whether the client's connection lives on after the answer whose head was written.
     var keepsClient = false
     /// The status sent, 0 until there is one.

@@ -1,14 +1,14 @@
 /// Where a host ends and its port begins in `host [":" port]` (RFC 3986 §3.2), with its syntax checked.
 ///
 /// Stricter than the grammar: no userinfo, no IPvFuture, no zone, at most 255 bytes of host, a port below 65536.
-package struct Authority: Equatable, Sendable {
+public struct Authority: Equatable, Sendable {
     /// The host, an IPv6 literal with its brackets.
-    package var host: ByteRange
+    public var host: ByteRange
     /// The digits after the colon; empty if there are none.
-    package var port: ByteRange
+    public var port: ByteRange
 
     /// Reads the bytes of `range` as an authority.
-    package init(_ bytes: UnsafeRawBufferPointer, in range: ByteRange) throws(WireError) {
+    public init(_ bytes: UnsafeRawBufferPointer, in range: ByteRange) throws(WireError) {
         try self.init(bytes.bytes, Int(range.start), Int(range.start) + Int(range.count))
     }
 

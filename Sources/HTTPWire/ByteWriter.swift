@@ -2,22 +2,22 @@
 ///
 /// When something does not fit, nothing of it is written and `overflowed` is set for good: the caller checks once, at
 /// the end.
-package struct ByteWriter: ~Copyable {
+public struct ByteWriter: ~Copyable {
     private let start: UnsafeMutableRawPointer?
     private let capacity: Int
     /// Bytes written so far.
-    package private(set) var count = 0
+    public private(set) var count = 0
     /// Whether something did not fit; what was written is then useless.
-    package private(set) var overflowed = false
+    public private(set) var overflowed = false
 
     /// Writes into `buffer` from its start; the memory must outlive the writer.
-    package init(_ buffer: UnsafeMutableRawBufferPointer) {
+    public init(_ buffer: UnsafeMutableRawBufferPointer) {
         start = buffer.baseAddress
         capacity = buffer.count
     }
 
     /// What was written, valid as long as the memory is.
-    package var written: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: count) }
+    public var written: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: count) }
 
     /// Where the next `length` bytes go, already counted; nil on overflow.
     @inline(__always)
@@ -39,33 +39,35 @@ package struct ByteWriter: ~Copyable {
     }
 
     /// Appends bytes.
-    package mutating func append(_ bytes: UnsafeRawBufferPointer) {
+    public mutating func append(_ bytes: UnsafeRawBufferPointer) {
         guard let source = bytes.baseAddress else { return }
         append(source, bytes.count)
     }
 
     /// Appends constant text.
-    package mutating func append(_ text: StaticString) {
+    // Inlined, for a copy of known length is a store or two.
+    @inline(__always)
+    public mutating func append(_ text: StaticString) {
         append(UnsafeRawPointer(text.utf8Start), text.utf8CodeUnitCount)
     }
 
     /// Appends the bytes of an array.
-    package mutating func append(_ bytes: [UInt8]) {
+    public mutating func append(_ bytes: [UInt8]) {
         bytes.withUnsafeBytes { append($0) }
     }
 
     /// Appends one byte.
-    package mutating func append(byte: UInt8) {
+    public mutating func append(byte: UInt8) {
         reserve(1)?.storeBytes(of: byte, as: UInt8.self)
     }
 
     /// Appends a number in decimal digits.
-    package mutating func append(decimal value: UInt64) {
+    public mutating func append(decimal value: UInt64) {
         append(value, radix: 10)
     }
 
     /// Appends a number in lower-case hexadecimal digits.
-    package mutating func append(hexadecimal value: UInt64) {
+    public mutating func append(hexadecimal value: UInt64) {
         append(value, radix: 16)
     }
 
@@ -87,7 +89,7 @@ package struct ByteWriter: ~Copyable {
     }
 
     /// Appends `name: value` and CRLF.
-    package mutating func append(field name: StaticString, _ value: UnsafeRawBufferPointer) {
+    public mutating func append(field name: StaticString, _ value: UnsafeRawBufferPointer) {
         append(name)
         append(": ")
         append(value)

@@ -200,7 +200,7 @@ extension RawSpan {
 
 extension UnsafeRawBufferPointer {
     /// Offset of the first `wanted` byte from `start` on, or the count.
-    package func first(_ wanted: UInt8, from start: Int) -> Int { bytes.first(wanted, from: start, to: count) }
+    public func first(_ wanted: UInt8, from start: Int) -> Int { bytes.first(wanted, from: start, to: count) }
 }
 
 /// Walks over the elements of a comma-separated list (RFC 9110 §5.6.1); empty elements are skipped.

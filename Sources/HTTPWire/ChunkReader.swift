@@ -4,9 +4,9 @@
 /// those (copies or splices), reports them with `payloadMoved`, and asks again. A line is consumed only once it is
 /// complete, so a buffer of `chunkLineLimit` bytes (`trailerLimit` for trailers) always suffices. Chunk extensions are
 /// checked and dropped (RFC 9112 §7.1.1); trailer fields are checked, and those that may be passed on are kept.
-package struct ChunkReader: Sendable {
+public struct ChunkReader: Sendable {
     /// What to do next with the bytes given.
-    package enum Step: Equatable, Sendable {
+    public enum Step: Equatable, Sendable {
         /// Drop `consumed` bytes and come back with more behind what is left.
         case needMore(consumed: Int)
         /// Drop `consumed` bytes; behind them `length` payload bytes follow, never zero.
@@ -18,9 +18,9 @@ package struct ChunkReader: Sendable {
     private enum State: Sendable { case size, payload, payloadEnd, trailers, done }
 
     /// Bytes of a chunk-size line, its CRLF included.
-    package static let chunkLineLimit = 256
+    public static let chunkLineLimit = 256
     /// Bytes of all trailer lines together.
-    package static let trailerLimit = 8 << 10
+    public static let trailerLimit = 8 << 10
 
     private var state = State.size
     private var remaining: UInt64 = 0
@@ -29,18 +29,18 @@ package struct ChunkReader: Sendable {
     /// The trailer lines that may be passed on, each with its CRLF, as they can be written behind a last chunk.
     ///
     /// Empty without trailers, and then nothing was allocated for it.
-    package private(set) var trailers: [UInt8] = []
+    public private(set) var trailers: [UInt8] = []
 
     /// Makes a reader at the start of a chunked body.
-    package init() {}
+    public init() {}
 
     /// Whether the whole body has been read.
-    package var isComplete: Bool { state == .done }
+    public var isComplete: Bool { state == .done }
 
     /// Reports that `count` payload bytes of the current chunk were taken out of the stream.
     ///
     /// When the chunk is complete, `next` expects the CRLF behind it.
-    package mutating func payloadMoved(_ count: UInt64) {
+    public mutating func payloadMoved(_ count: UInt64) {
         precondition(state == .payload && count <= remaining, "more payload moved than the chunk has")
         remaining -= count
         if remaining == 0 { state = .payloadEnd }
@@ -49,7 +49,7 @@ package struct ChunkReader: Sendable {
     /// The next step, given the unread bytes of the stream.
     ///
     /// While payload is due, it repeats `chunk` with what is left of it and consumes nothing.
-    package mutating func next(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Step {
+    public mutating func next(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Step {
         let span = bytes.bytes
         var offset = 0
         while true {

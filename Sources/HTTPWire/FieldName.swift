@@ -1,5 +1,5 @@
 /// The field names that the gateway itself looks at, recognised once while parsing.
-package enum FieldName: UInt8, Sendable {
+public enum FieldName: UInt8, Sendable {
     /// Any name the gateway has no rule for; it is forwarded as it was spelt.
     case other
     case host, connection, contentLength, transferEncoding, upgrade, expect, te, trailer, keepAlive

@@ -5,7 +5,7 @@ extension HeadParser {
     /// The target may hold any printable ASCII byte but `#`; escapes in its path must be well-formed and not `%00`,
     /// those in its query are the session's business (browsers send a lone `%` there). `Upgrade` to anything but
     /// WebSocket is ignored, as RFC 9110 §7.8 allows, and never forwarded.
-    package static func parse(
+    public static func parse(
         _ bytes: UnsafeRawBufferPointer, into head: inout RequestHead, limits: HeadLimits = .request
     ) throws(WireError) {
         let span = bytes.bytes
@@ -73,7 +73,7 @@ extension HeadParser {
     /// Refuses a first line that is complete and no request line, before the rest of its head is there.
     ///
     /// Who speaks HTTP/0.9 or something else altogether sends nothing more, and would wait for the head's deadline.
-    package static func checkRequestLine(
+    public static func checkRequestLine(
         _ bytes: UnsafeRawBufferPointer, into head: inout RequestHead
     ) throws(WireError) {
         let span = bytes.bytes

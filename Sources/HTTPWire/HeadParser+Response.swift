@@ -4,7 +4,7 @@ extension HeadParser {
     /// `method` is the method of the request answered and `upgradeRequested` whether that request asked for WebSocket:
     /// both decide what follows the head (RFC 9112 §6.3). An answer that claims two lengths, a coding but `chunked`, or
     /// a switch nobody asked for is an error; so is an interim answer that announces a body.
-    package static func parse(
+    public static func parse(
         _ bytes: UnsafeRawBufferPointer, into head: inout ResponseHead, answering method: Method,
         upgradeRequested: Bool, limits: HeadLimits = .response
     ) throws(WireError) {

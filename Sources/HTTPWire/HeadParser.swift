@@ -3,7 +3,7 @@
 /// It refuses, it never repairs: whatever two readers could see differently is an error, because the connection behind
 /// the ingress carries many people's requests (RFC 9112 §11.2). The storage of the head that is filled is reused. After
 /// an error the head's content is unspecified.
-package enum HeadParser {
+public enum HeadParser {
     /// One field line starting at `offset`, which moves behind it; nil at the empty line that ends the head.
     @inline(__always)
     static func nextField(

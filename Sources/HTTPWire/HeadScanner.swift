@@ -3,7 +3,7 @@
 /// It refuses at once what no later byte can repair: bare CR, bare LF, other control bytes but the tab, a first line or
 /// a head that is too long, too many lines. One empty line before a message is passed over (RFC 9112 §2.2); it counts
 /// as part of the head, and `HeadParser` accepts it before requests only.
-package struct HeadScanner: Sendable {
+public struct HeadScanner: Sendable {
     private let limits: HeadLimits
     /// The first byte not looked at yet, or a CR whose LF has not arrived.
     private var position = 0
@@ -12,13 +12,13 @@ package struct HeadScanner: Sendable {
     private var lineCount = 0
 
     /// Makes a scanner at the start of a head.
-    package init(limits: HeadLimits) { self.limits = limits }
+    public init(limits: HeadLimits) { self.limits = limits }
 
     /// Whether nothing of the head has been looked at: then it may have come whole, and `HeadParser` finds its end itself.
-    package var isAtStart: Bool { position == 0 }
+    public var isAtStart: Bool { position == 0 }
 
     /// Forgets everything, for the next head on the connection.
-    package mutating func reset() {
+    public mutating func reset() {
         position = 0
         lineStart = 0
         lineCount = 0
@@ -27,7 +27,7 @@ package struct HeadScanner: Sendable {
     /// The size of the complete head including its last CRLF, or nil if more bytes are needed.
     ///
     /// `bytes` is always the whole buffer from the head's start: what was there at the last call, and more.
-    package mutating func scan(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Int? {
+    public mutating func scan(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Int? {
         let span = bytes.bytes
         let end = min(span.byteCount, limits.head)
         while true {

@@ -4,7 +4,7 @@ extension HeadWriter {
     /// `buffer` is what the head was parsed from. What the browser sent under the names of `facts`, and everything else
     /// that speaks for a proxy, is dropped. `Forwarded` is dropped, too (it says what X-Forwarded-* says, unproved); `Via`
     /// passes and ours is appended. Check `writer.overflowed` afterwards.
-    package static func write(
+    public static func write(
         request head: borrowing RequestHead, from buffer: UnsafeRawBufferPointer, rewrite: borrowing RequestRewrite,
         facts: borrowing ForwardedFacts, into writer: inout ByteWriter
     ) {

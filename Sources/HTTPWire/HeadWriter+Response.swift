@@ -4,7 +4,7 @@ extension HeadWriter {
     /// `buffer` is what the head was parsed from. An interim answer keeps its fields and gets none; a 101 keeps its
     /// Sec-WebSocket-* fields only. `date` becomes the Date of a final answer, which then has none; empty adds none. Check
     /// `writer.overflowed` afterwards.
-    package static func write(
+    public static func write(
         response head: borrowing ResponseHead, from buffer: UnsafeRawBufferPointer, rewrite: borrowing ResponseRewrite,
         delivery: ResponseDelivery, requestID: UnsafeRawBufferPointer, date: [UInt8] = [], into writer: inout ByteWriter
     ) {

@@ -1,5 +1,5 @@
 /// Writes heads from their parsed form; nothing of a received head is passed through that the parser did not see.
-package enum HeadWriter {
+public enum HeadWriter {
     /// Fields that are kept, gathered while they lie side by side in the one shape `name: value` with CRLF, so that
     /// most of a head is written with a few copies.
     struct Run {
@@ -50,14 +50,14 @@ package enum HeadWriter {
 
 extension Field {
     /// Whether the name is `name`, letters in any case.
-    package func isNamed(_ name: [UInt8], in buffer: UnsafeRawBufferPointer) -> Bool {
+    public func isNamed(_ name: [UInt8], in buffer: UnsafeRawBufferPointer) -> Bool {
         HeadWriter.isNamed(self, name, in: buffer)
     }
 
     /// Whether software that folds `_`, `.` and `-` into one (CGI, WSGI, Traefik's warning) reads the name as `name`.
     ///
     /// True for the name itself, too.
-    package func resembles(_ wanted: [UInt8], in buffer: UnsafeRawBufferPointer) -> Bool {
+    public func resembles(_ wanted: [UInt8], in buffer: UnsafeRawBufferPointer) -> Bool {
         guard Int(name.count) == wanted.count else { return false }
         let bytes = buffer.bytes
         for index in wanted.indices

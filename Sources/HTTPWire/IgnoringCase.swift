@@ -1,7 +1,7 @@
 /// Comparing names as HTTP and DNS compare them, eight bytes at a time.
 extension UnsafeRawBufferPointer {
     /// Whether the bytes are those of `other` but for the case of ASCII letters.
-    package func equalsIgnoringCase(_ other: UnsafeRawBufferPointer) -> Bool {
+    public func equalsIgnoringCase(_ other: UnsafeRawBufferPointer) -> Bool {
         guard count == other.count else { return false }
         guard count >= 8 else {
             for index in 0..<count where asciiLowercased(self[index]) != asciiLowercased(other[index]) { return false }

@@ -2,7 +2,7 @@ extension RequestHead {
     /// How many more times an OPTIONS may be forwarded (RFC 9110 §7.6.2): zero means that whoever reads it answers it.
     ///
     /// Nil for other methods, which nobody counts, and without a Max-Forwards. (TRACE never gets this far.)
-    package func forwardsLeft(in buffer: UnsafeRawBufferPointer) -> UInt64? {
+    public func forwardsLeft(in buffer: UnsafeRawBufferPointer) -> UInt64? {
         guard method == .options, let field = first(.maxForwards) else { return nil }
         return Self.forwardsLeft(by: field, in: buffer)
     }

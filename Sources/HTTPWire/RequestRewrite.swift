@@ -2,31 +2,31 @@
 ///
 /// Made once per kind of host: writing a head with it allocates nothing. Names and prefixes are compared without regard
 /// to case. Not copyable, for copying eight arrays per request cost a third of the byte path's reference counting.
-package struct RequestRewrite: ~Copyable, Sendable {
+public struct RequestRewrite: ~Copyable, Sendable {
     /// The Host to send; nil keeps the one the browser sent, which is what sessions expect.
-    package var hostOverride: [UInt8]?
+    public var hostOverride: [UInt8]?
     /// Cookies whose names begin with one of these stay here.
-    package var authCookiePrefixes: [[UInt8]] = []
+    public var authCookiePrefixes: [[UInt8]] = []
     /// Whether no cookie at all passes.
-    package var dropsAllCookies = false
+    public var dropsAllCookies = false
     /// The field by which the ingress proves itself; it stays here.
-    package var secretFieldName: [UInt8]?
+    public var secretFieldName: [UInt8]?
     /// The field that carries the identity; it stays here.
-    package var identityFieldName: [UInt8] = []
+    public var identityFieldName: [UInt8] = []
     /// The X-Forwarded-Proto to send.
-    package var publicProto: [UInt8] = Array("https".utf8)
+    public var publicProto: [UInt8] = Array("https".utf8)
     /// Whether parameters named `password` are cut out of the query, and Referer stays here, which may repeat them (hosts
     /// where the gateway itself reads them).
-    package var dropsQueryPassword = false
+    public var dropsQueryPassword = false
     /// The name to append in Via, behind the version the client spoke (RFC 9110 §7.6.3: a gateway names itself towards
     /// the origin); nil appends nothing.
-    package var via: [UInt8]? = Array("opencode-router".utf8)
+    public var via: [UInt8]? = Array("opencode-router".utf8)
 
     /// Makes a rewrite that adds nothing but the forwarding fields.
-    package init() {}
+    public init() {}
 
     /// An upper bound of the head's size once rewritten, for choosing the memory to write to.
-    package func byteCountBound(of head: borrowing RequestHead, facts: borrowing ForwardedFacts) -> Int {
+    public func byteCountBound(of head: borrowing RequestHead, facts: borrowing ForwardedFacts) -> Int {
         var bound = head.byteCount + Int(head.host.count + head.port.count) + facts.byteCount
         bound += publicProto.count + (hostOverride?.count ?? 0) + (via?.count ?? 0)
         // The names and line ends of all that may be added, and two bytes per field that lacked its space.
@@ -35,17 +35,17 @@ package struct RequestRewrite: ~Copyable, Sendable {
 }
 
 /// What one request tells the session besides its own head; borrowed for the time of writing it.
-package struct ForwardedFacts: ~Copyable {
+public struct ForwardedFacts: ~Copyable {
     /// Becomes X-Forwarded-For; left out if empty.
-    package let clientAddress: UnsafeRawBufferPointer
+    public let clientAddress: UnsafeRawBufferPointer
     /// Becomes X-Request-Id; left out if empty.
-    package let requestID: UnsafeRawBufferPointer
+    public let requestID: UnsafeRawBufferPointer
     /// The complete Authorization value for the session; the browser's own never passes.
-    package let authorization: [UInt8]?
+    public let authorization: [UInt8]?
     /// The X-Forwarded-User to send, if sessions are told who is there.
-    package let user: [UInt8]?
+    public let user: [UInt8]?
 
-    package init(
+    public init(
         clientAddress: UnsafeRawBufferPointer, requestID: UnsafeRawBufferPointer, authorization: [UInt8]? = nil,
         user: [UInt8]? = nil
     ) {

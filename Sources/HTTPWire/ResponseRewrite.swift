@@ -2,11 +2,11 @@
 ///
 /// One value per kind of host, made once: writing a head with it allocates nothing. Not copyable, for the reason that
 /// `RequestRewrite` has.
-package struct ResponseRewrite: ~Copyable, Sendable {
+public struct ResponseRewrite: ~Copyable, Sendable {
     /// A field the gateway adds to final answers.
-    package struct AddedField: Sendable {
+    public struct AddedField: Sendable {
         /// When the field is added.
-        package enum Rule: Sendable {
+        public enum Rule: Sendable {
             /// The session's own field of that name is kept, and then ours is not added.
             case unlessPresent
             /// The session's own field of that name is dropped.
@@ -14,13 +14,13 @@ package struct ResponseRewrite: ~Copyable, Sendable {
             /// Beside whatever the session sent: Content-Security-Policy fields only ever restrict further.
             case beside
         }
-        package var name: FieldName
+        public var name: FieldName
         /// `name: value` with its CRLF.
-        package var line: [UInt8]
-        package var rule: Rule
+        public var line: [UInt8]
+        public var rule: Rule
 
         /// Adds `line`, which ends in CRLF, by this rule; `name` is what the line's name is parsed as.
-        package init(_ name: FieldName, line: [UInt8], rule: Rule) {
+        public init(_ name: FieldName, line: [UInt8], rule: Rule) {
             self.name = name
             self.line = line
             self.rule = rule
@@ -28,11 +28,11 @@ package struct ResponseRewrite: ~Copyable, Sendable {
     }
 
     /// Set-Cookie of names that begin with one of these never leaves a session.
-    package var authCookiePrefixes: [[UInt8]] = []
+    public var authCookiePrefixes: [[UInt8]] = []
     /// Cookie names of the gateway itself (`__Host-…`), which a session must not set either.
-    package var ownCookieNames: [[UInt8]] = []
+    public var ownCookieNames: [[UInt8]] = []
     /// Fields to add.
-    package var addedFields: [AddedField] = [] {
+    public var addedFields: [AddedField] = [] {
         didSet {
             addedLines = addedFields.flatMap(\.line)
             addedNames = Set(addedFields.map(\.name)).reduce(into: [false]) { names, name in
@@ -54,11 +54,11 @@ package struct ResponseRewrite: ~Copyable, Sendable {
     }
 
     /// Makes a rewrite that adds nothing.
-    package init() {}
+    public init() {}
 
     /// The rewrite for a session's host: `nosniff`, a referrer policy, an opener policy and an origin of its own, and
     /// framing by the given sources only (`'self' https://code.example.com`).
-    package static func session(
+    public static func session(
         authCookiePrefixes: [[UInt8]], ownCookieNames: [[UInt8]] = [], frameAncestors: [UInt8] = Array("'self'".utf8)
     ) -> ResponseRewrite {
         var rewrite = ResponseRewrite()
@@ -80,22 +80,22 @@ package struct ResponseRewrite: ~Copyable, Sendable {
     }
 
     /// An upper bound of the head's size once rewritten, for choosing the memory to write to.
-    package func byteCountBound(of head: borrowing ResponseHead, requestIDCount: Int) -> Int {
+    public func byteCountBound(of head: borrowing ResponseHead, requestIDCount: Int) -> Int {
         head.byteCount + requestIDCount + addedLines.count + 260 + 2 * head.fields.count
     }
 }
 
 /// How the gateway delimits an answer towards one client: the decision, as plain values.
-package struct ResponseDelivery: Equatable, Sendable {
+public struct ResponseDelivery: Equatable, Sendable {
     /// The framing the client sees.
-    package var framing: BodyFraming
+    public var framing: BodyFraming
     /// Whether the client's connection lives on after this answer.
-    package var keepAlive: Bool
+    public var keepAlive: Bool
     /// 0 or 1: the version the client spoke.
-    package var clientMinorVersion: UInt8
+    public var clientMinorVersion: UInt8
 
     /// Sets all three by hand.
-    package init(framing: BodyFraming, keepAlive: Bool, clientMinorVersion: UInt8 = 1) {
+    public init(framing: BodyFraming, keepAlive: Bool, clientMinorVersion: UInt8 = 1) {
         self.framing = framing
         self.keepAlive = keepAlive
         self.clientMinorVersion = clientMinorVersion
@@ -105,7 +105,7 @@ package struct ResponseDelivery: Equatable, Sendable {
     ///
     /// An HTTP/1.0 client cannot read chunks, so it gets the payload up to the close. An answer without a length
     /// stays one.
-    package init(of response: borrowing ResponseHead, to request: borrowing RequestHead, mayKeepAlive: Bool = true) {
+    public init(of response: borrowing ResponseHead, to request: borrowing RequestHead, mayKeepAlive: Bool = true) {
         clientMinorVersion = request.minorVersion
         framing = response.framing
         if framing == .chunked, request.minorVersion == 0 { framing = .untilClose }

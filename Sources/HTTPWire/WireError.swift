@@ -1,5 +1,5 @@
 /// Why bytes are not a message the gateway accepts; each case is one decision, the status is chosen in DataPlane.
-package enum WireError: Error, Equatable, Sendable {
+public enum WireError: Error, Equatable, Sendable {
     // Lines
     case bareCarriageReturn, bareLineFeed, nulByte, controlByte, obsoleteFolding
     case lineTooLong, headTooLarge, tooManyFields

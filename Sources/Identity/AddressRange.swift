@@ -1,15 +1,15 @@
 /// A block of addresses, as one entry of TRUSTED_PROXIES: `10.42.0.0/16`, `fd00::/8`, `127.0.0.1`.
-package struct AddressRange: Hashable, Sendable, CustomStringConvertible {
+public struct AddressRange: Hashable, Sendable, CustomStringConvertible {
     /// The first address.
-    package let network: PeerAddress
+    public let network: PeerAddress
     /// How many leading bits all addresses share, of 128; IPv4 blocks count the 96 bits of the mapping.
-    package let prefix: Int
+    public let prefix: Int
 
     private let highMask: UInt64
     private let lowMask: UInt64
 
     /// Takes an address with or without `/bits`; throws when it is none, or has bits set behind the prefix.
-    package init(_ text: String) throws(AddressRangeError) {
+    public init(_ text: String) throws(AddressRangeError) {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         guard let first = parts.first, let address = PeerAddress(String(first)) else { throw .malformed(text) }
         // `::ffff:10.0.0.0/104` counts bits of the whole address; `10.0.0.0/8` counts those of the IPv4 address.
@@ -33,16 +33,16 @@ package struct AddressRange: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// Whether the address lies in the block.
-    package func contains(_ address: PeerAddress) -> Bool {
+    public func contains(_ address: PeerAddress) -> Bool {
         address.high & highMask == network.high && address.low & lowMask == network.low
     }
 
-    package var description: String {
+    public var description: String {
         network.isIPv4 && prefix >= 96 ? "\(network)/\(prefix - 96)" : "\(network)/\(prefix)"
     }
 
     /// The blocks of a comma-separated list; white space and empty entries are ignored.
-    package static func list(_ text: String) throws(AddressRangeError) -> [AddressRange] {
+    public static func list(_ text: String) throws(AddressRangeError) -> [AddressRange] {
         var ranges: [AddressRange] = []
         for entry in text.split(whereSeparator: { $0 == "," || $0.isWhitespace }) {
             ranges.append(try AddressRange(String(entry)))
@@ -52,11 +52,11 @@ package struct AddressRange: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// Why a text is no block of addresses.
-package enum AddressRangeError: Error, Equatable, Sendable, CustomStringConvertible {
+public enum AddressRangeError: Error, Equatable, Sendable, CustomStringConvertible {
     case malformed(String)
     case bitsBehindPrefix(String, network: String)
 
-    package var description: String {
+    public var description: String {
         switch self {
         case .malformed(let text):
             "\"\(text)\" is no address range: something like 10.42.0.0/16, fd00::/8 or 127.0.0.1 is needed."

@@ -1,13 +1,13 @@
 import COpenSSL
-package import HTTPWire
+public import HTTPWire
 
 /// Whether a request head carries a session's attach password, compared in constant time and without allocating.
 ///
 /// It may come as the password part of `Authorization: Basic`, as `X-Attach-Password`, or as the query's `password`: by
 /// whatever a tool can send. Of several that differ one right one is enough.
-package enum AttachPassword {
+public enum AttachPassword {
     /// What was found.
-    package enum Finding: Equatable, Sendable {
+    public enum Finding: Equatable, Sendable {
         case right, wrong, missing
     }
 
@@ -18,7 +18,7 @@ package enum AttachPassword {
     private static let nobodys = [UInt8](repeating: 0, count: 32)
 
     /// Looks for `password`; for nil, an unknown session's, the same work ends in `wrong` or `missing`.
-    package static func find(
+    public static func find(
         _ head: borrowing RequestHead, in buffer: UnsafeRawBufferPointer, password: [UInt8]?
     ) -> Finding {
         let isKnown = password?.isEmpty == false

@@ -1,20 +1,20 @@
-package import HTTPWire
+public import HTTPWire
 
 /// Refuses requests with two sign-in cookies of one name.
 ///
 /// A session's page can set a cookie of that name for all siblings, with a longer path so that it comes first; the person
 /// would act under the planted sign-in. Only the doubled name gives it away (RFC 6265 §5.4 leaves the order to the browser).
-package struct CookiePolicy: Sendable {
+public struct CookiePolicy: Sendable {
     /// Why cookies are refused; the raw value is the stable code.
-    package enum Refusal: String, Error, Equatable, Sendable {
+    public enum Refusal: String, Error, Equatable, Sendable {
         case duplicate = "auth_cookie_duplicate"
         case tooMany = "auth_cookie_too_many"
 
         /// The code again, under the name that answers give it.
-        package var code: String { rawValue }
+        public var code: String { rawValue }
 
         /// What happened and what to do, for a person.
-        package var sentence: String {
+        public var sentence: String {
             "Your browser sent the sign-in cookie more than once: clear the cookies of this site and sign in again."
         }
     }
@@ -26,12 +26,12 @@ package struct CookiePolicy: Sendable {
 
     /// Names that begin with one of these are sign-in cookies (AUTH_COOKIE_PREFIXES); compared without case, as they
     /// are when sessions are kept from seeing them.
-    package init(prefixes: [String]) {
+    public init(prefixes: [String]) {
         self.prefixes = prefixes.filter { !$0.isEmpty }.map { $0.utf8.map(Bytes.lowered) }
     }
 
     /// Why the request is refused; nil when each sign-in cookie comes once. Allocates nothing.
-    package func refusal(_ head: borrowing RequestHead, in buffer: UnsafeRawBufferPointer) -> Refusal? {
+    public func refusal(_ head: borrowing RequestHead, in buffer: UnsafeRawBufferPointer) -> Refusal? {
         withUnsafeTemporaryAllocation(of: ByteRange.self, capacity: Self.limit) { seen in
             var count = 0
             for index in 0..<head.fields.count {
@@ -56,7 +56,7 @@ package struct CookiePolicy: Sendable {
     }
 
     /// The sign-in cookies alone, as the value of a Cookie field; empty if there are none.
-    package func signInCookies(_ head: borrowing RequestHead, in buffer: UnsafeRawBufferPointer) -> [UInt8] {
+    public func signInCookies(_ head: borrowing RequestHead, in buffer: UnsafeRawBufferPointer) -> [UInt8] {
         var cookies: [UInt8] = []
         for index in 0..<head.fields.count {
             let field = head.fields[index]

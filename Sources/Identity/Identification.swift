@@ -1,7 +1,7 @@
-package import HTTPWire
+public import HTTPWire
 
 /// Who is asking, as far as one request head tells.
-package enum Identification: Equatable, Sendable {
+public enum Identification: Equatable, Sendable {
     /// A proven, well-formed address at this place of the buffer; case as sent.
     case header(ByteRange)
     /// Nobody is named, and in development that is the developer.
@@ -12,7 +12,7 @@ package enum Identification: Equatable, Sendable {
 }
 
 /// Why a request has no identity; the raw value is the stable code for answers, logs and metrics.
-package enum IdentityRefusal: String, Error, Equatable, Sendable, CaseIterable {
+public enum IdentityRefusal: String, Error, Equatable, Sendable, CaseIterable {
     case missing = "identity_missing"
     case duplicate = "identity_duplicate"
     case malformed = "identity_malformed"
@@ -26,10 +26,10 @@ package enum IdentityRefusal: String, Error, Equatable, Sendable, CaseIterable {
     case noProof = "identity_unproven"
 
     /// The code again, under the name that answers give it.
-    package var code: String { rawValue }
+    public var code: String { rawValue }
 
     /// What happened and what to do, for a person; says nothing that helps an attacker.
-    package var sentence: String {
+    public var sentence: String {
         switch self {
         case .missing: "You are not signed in: open this page through the sign-in page of your installation."
         case .duplicate, .malformed, .lookAlike:

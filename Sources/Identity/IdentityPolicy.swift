@@ -1,15 +1,15 @@
-package import HTTPWire
+public import HTTPWire
 
 /// Decides who is asking from a request head and its peer, without waiting and without allocating.
 ///
 /// Exactly one header carries the identity, and it counts only with proof that the signing-in proxy is talking: the peer's
 /// address, a shared key, or both where both are configured. Everything doubtful is refused (measured on oauth2-proxy:
 /// the other header families are the client's to write in each topology).
-package struct IdentityPolicy: Sendable {
+public struct IdentityPolicy: Sendable {
     /// Whether everybody who reaches the listener is believed; worth a warning at every start.
-    package let trustsAnyPeer: Bool
+    public let trustsAnyPeer: Bool
     /// The name of the header that carries the identity, as configured.
-    package let emailHeader: String
+    public let emailHeader: String
 
     private let emailName: [UInt8]
     private let secretName: [UInt8]?
@@ -21,7 +21,7 @@ package struct IdentityPolicy: Sendable {
     private let developer: [UInt8]?
 
     /// Checks the settings; outside development it throws unless something proves where requests come from.
-    package init(_ settings: IdentitySettings) throws(IdentitySettingsError) {
+    public init(_ settings: IdentitySettings) throws(IdentitySettingsError) {
         let header = settings.emailHeader ?? settings.mode.emailHeader
         for (setting, name) in [("AUTH_EMAIL_HEADER", header), ("AUTH_SECRET_HEADER", settings.secretHeader)] {
             guard Self.isHeaderName(name) else { throw .malformedHeaderName(setting: setting, name: name) }
@@ -50,10 +50,10 @@ package struct IdentityPolicy: Sendable {
     }
 
     /// Whether TRUSTED_PROXIES holds the peer.
-    package func isTrustedProxy(_ peer: PeerAddress) -> Bool { proxies.contains { $0.contains(peer) } }
+    public func isTrustedProxy(_ peer: PeerAddress) -> Bool { proxies.contains { $0.contains(peer) } }
 
     /// Who is asking with this head over a connection from this peer.
-    package func identify(
+    public func identify(
         _ head: borrowing RequestHead, in buffer: UnsafeRawBufferPointer, peer: PeerAddress
     ) -> Identification {
         var email: ByteRange?
@@ -83,7 +83,7 @@ package struct IdentityPolicy: Sendable {
     }
 
     /// Whether the asker is the owner, whose address is normalised; a refused request matches nobody.
-    package func matches(
+    public func matches(
         _ identification: Identification, owner: [UInt8], in buffer: UnsafeRawBufferPointer
     ) -> Bool {
         switch identification {
@@ -94,7 +94,7 @@ package struct IdentityPolicy: Sendable {
     }
 
     /// The asker's normalised address; nil for a refused request.
-    package func email(_ identification: Identification, in buffer: UnsafeRawBufferPointer) -> String? {
+    public func email(_ identification: Identification, in buffer: UnsafeRawBufferPointer) -> String? {
         switch identification {
         case .header(let range):
             String(decoding: range.bytes(in: buffer).lazy.map(Bytes.lowered), as: UTF8.self)
@@ -105,7 +105,7 @@ package struct IdentityPolicy: Sendable {
 
     /// A number for the asker's normalised address that nobody outside this process can compute, for counting without
     /// keeping addresses; nil for a refused request.
-    package func digest(_ identification: Identification, in buffer: UnsafeRawBufferPointer) -> UInt64? {
+    public func digest(_ identification: Identification, in buffer: UnsafeRawBufferPointer) -> UInt64? {
         // Keyed anew by every process.
         var hasher = Hasher()
         switch identification {

@@ -1,14 +1,14 @@
 /// Which header of the signing-in proxy names the person, and what proves that the proxy is talking.
-package struct IdentitySettings: Sendable {
+public struct IdentitySettings: Sendable {
     /// The topology of oauth2-proxy, which decides the header family (AUTH_MODE).
-    package enum Mode: String, Sendable, CaseIterable {
+    public enum Mode: String, Sendable, CaseIterable {
         /// The ingress asks oauth2-proxy and copies its answer: `X-Auth-Request-Email`.
         case forwardAuth = "forward-auth"
         /// oauth2-proxy itself passes requests on: `X-Forwarded-Email`.
         case upstream = "upstream"
 
         /// The one header that carries the e-mail address in this topology.
-        package var emailHeader: String {
+        public var emailHeader: String {
             switch self {
             case .forwardAuth: "X-Auth-Request-Email"
             case .upstream: "X-Forwarded-Email"
@@ -16,25 +16,25 @@ package struct IdentitySettings: Sendable {
         }
     }
 
-    package var mode: Mode
+    public var mode: Mode
     /// AUTH_EMAIL_HEADER; takes the place of the mode's header.
-    package var emailHeader: String?
+    public var emailHeader: String?
     /// TRUSTED_PROXIES; empty means that the peer's address proves nothing.
-    package var trustedProxies: [AddressRange]
+    public var trustedProxies: [AddressRange]
     /// AUTH_SECRET: one key, or two while rotating; empty means that no key is asked for.
-    package var secrets: [String]
+    public var secrets: [String]
     /// AUTH_SECRET_HEADER.
-    package var secretHeader: String
+    public var secretHeader: String
     /// AUTH_TRUST_ANY_PEER: whoever reaches the listener is believed.
-    package var trustsAnyPeer: Bool
+    public var trustsAnyPeer: Bool
     /// DEVELOPMENT.
-    package var development: Bool
+    public var development: Bool
     /// DEV_EMAIL: who is asking when no header says so.
-    package var developmentEmail: String?
+    public var developmentEmail: String?
     /// Whether the main listener is bound to a loopback address.
-    package var listensOnLoopback: Bool
+    public var listensOnLoopback: Bool
 
-    package init(
+    public init(
         mode: Mode = .forwardAuth, emailHeader: String? = nil, trustedProxies: [AddressRange] = [],
         secrets: [String] = [], secretHeader: String = "X-Gateway-Key", trustsAnyPeer: Bool = false,
         development: Bool = false, developmentEmail: String? = nil, listensOnLoopback: Bool = false
@@ -52,7 +52,7 @@ package struct IdentitySettings: Sendable {
 }
 
 /// Why the gateway does not start with these settings: it would have to believe strangers.
-package enum IdentitySettingsError: Error, Equatable, Sendable, CustomStringConvertible {
+public enum IdentitySettingsError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Neither TRUSTED_PROXIES nor AUTH_SECRET, and nobody said that this is wanted.
     case noProof
     case malformedHeaderName(setting: String, name: String)
@@ -64,7 +64,7 @@ package enum IdentitySettingsError: Error, Equatable, Sendable, CustomStringConv
     case developmentEmailNotOnLoopback
     case malformedDevelopmentEmail(String)
 
-    package var description: String {
+    public var description: String {
         switch self {
         case .noProof:
             """

@@ -1,11 +1,11 @@
 /// Whether a page may send this request; `refused` becomes a 403 (415 for `jsonRequired`).
-package enum OriginDecision: Equatable, Sendable {
+public enum OriginDecision: Equatable, Sendable {
     case admitted
     case refused(OriginRefusal)
 }
 
 /// Why a request is taken for one that another site's page made; the raw value is the stable code.
-package enum OriginRefusal: String, Error, Equatable, Sendable, CaseIterable {
+public enum OriginRefusal: String, Error, Equatable, Sendable, CaseIterable {
     /// A field that the decision rests on appears twice.
     case ambiguous = "origin_ambiguous"
     /// `Origin` is another origin, or `null`.
@@ -20,10 +20,10 @@ package enum OriginRefusal: String, Error, Equatable, Sendable, CaseIterable {
     case jsonRequired = "json_required"
 
     /// The code again, under the name that answers give it.
-    package var code: String { rawValue }
+    public var code: String { rawValue }
 
     /// What happened and what to do, for a person.
-    package var sentence: String {
+    public var sentence: String {
         switch self {
         case .ambiguous: "The request names its origin twice: send each Origin and Sec-Fetch field once."
         case .foreignOrigin, .crossSite:

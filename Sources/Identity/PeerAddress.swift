@@ -1,25 +1,25 @@
 import Glibc
 
 /// The address of the peer of a connection: IPv6, or IPv4 mapped into it (RFC 4291 §2.5.5.2), so that there is one kind.
-package struct PeerAddress: Hashable, Sendable, CustomStringConvertible {
+public struct PeerAddress: Hashable, Sendable, CustomStringConvertible {
     /// The first eight bytes in network order, as a number.
-    package let high: UInt64
+    public let high: UInt64
     /// The last eight bytes in network order, as a number.
-    package let low: UInt64
+    public let low: UInt64
 
     /// An IPv6 address from its two halves, each as a number.
-    package init(high: UInt64, low: UInt64) {
+    public init(high: UInt64, low: UInt64) {
         self.high = high
         self.low = low
     }
 
     /// An IPv4 address as a number, the first octet highest.
-    package init(ipv4: UInt32) {
+    public init(ipv4: UInt32) {
         self.init(high: 0, low: 0xffff_0000_0000 | UInt64(ipv4))
     }
 
     /// An address from its four or sixteen bytes in network order; any other count is nil.
-    package init?(bytes: UnsafeRawBufferPointer) {
+    public init?(bytes: UnsafeRawBufferPointer) {
         switch bytes.count {
         case 4: self.init(ipv4: UInt32(bigEndian: bytes.loadUnaligned(as: UInt32.self)))
         case 16:
@@ -31,7 +31,7 @@ package struct PeerAddress: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// A numeric address in its usual spelling; names, zones and ports are nil.
-    package init?(_ text: String) {
+    public init?(_ text: String) {
         var four = in_addr()
         var six = in6_addr()
         if inet_pton(AF_INET, text, &four) == 1 {
@@ -45,13 +45,13 @@ package struct PeerAddress: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// Whether this is an IPv4 address.
-    package var isIPv4: Bool { high == 0 && low >> 32 == 0xffff }
+    public var isIPv4: Bool { high == 0 && low >> 32 == 0xffff }
 
     /// Whether the peer is this machine: `127.0.0.0/8` or `::1`.
-    package var isLoopback: Bool { isIPv4 ? low >> 24 & 0xff == 127 : high == 0 && low == 1 }
+    public var isLoopback: Bool { isIPv4 ? low >> 24 & 0xff == 127 : high == 0 && low == 1 }
 
     /// The usual spelling; an IPv4 address without the mapping.
-    package var description: String {
+    public var description: String {
         var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
         if isIPv4 {
             var address = in_addr(s_addr: UInt32(truncatingIfNeeded: low).bigEndian)

@@ -1,9 +1,9 @@
 import COpenSSL
 
 /// Unpredictable bytes from OpenSSL's generator, for passwords, keys and names that must not be guessed.
-package enum Random {
+public enum Random {
     /// That many random bytes; stops the process if the system has no randomness, as nothing safe can follow.
-    package static func bytes(_ count: Int) -> [UInt8] {
+    public static func bytes(_ count: Int) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
             guard count > 0 else { return }
             let done = RAND_bytes(buffer.baseAddress, CInt(count))
@@ -13,10 +13,10 @@ package enum Random {
     }
 
     /// That many random bytes, as twice as many lower-case hexadecimal digits.
-    package static func hex(bytes count: Int) -> String { Digest.hex(bytes(count)) }
+    public static func hex(bytes count: Int) -> String { Digest.hex(bytes(count)) }
 
     /// A random UUID (RFC 9562 version 4), lower-case.
-    package static func uuid() -> String {
+    public static func uuid() -> String {
         var value = bytes(16)
         value[6] = value[6] & 0x0f | 0x40
         value[8] = value[8] & 0x3f | 0x80

@@ -1,4 +1,4 @@
-package import HTTPWire
+public import HTTPWire
 
 /// Decides from fetch metadata and `Origin` whether the page behind a request may make it.
 ///
@@ -6,9 +6,9 @@ package import HTTPWire
 /// help between siblings). What a page may do is therefore decided here: the own origin may do everything, other origins
 /// may only navigate (W3C Fetch Metadata; RFC 6454). Browsers send `Sec-Fetch-*` to https and loopback addresses, and
 /// `Origin` with every WebSocket and every method but GET and HEAD; tools that keep no cookies need send neither.
-package struct RequestOriginPolicy: Sendable {
+public struct RequestOriginPolicy: Sendable {
     /// What the request is for.
-    package enum Surface: Sendable {
+    public enum Surface: Sendable {
         /// A session's host or one of its ports, HTTP and WebSocket.
         case session
         /// The picker's files.
@@ -22,13 +22,13 @@ package struct RequestOriginPolicy: Sendable {
     private let defaultPort: [UInt8]
 
     /// Makes the policy for `https`, or for `http` in development.
-    package init(usesHTTPS: Bool = true) {
+    public init(usesHTTPS: Bool = true) {
         scheme = Array((usesHTTPS ? "https" : "http").utf8)
         defaultPort = Array((usesHTTPS ? "443" : "80").utf8)
     }
 
     /// Whether the request may be carried out; the own origin is the scheme and the request's own Host.
-    package func decide(
+    public func decide(
         _ head: borrowing RequestHead, in buffer: UnsafeRawBufferPointer, for surface: Surface
     ) -> OriginDecision {
         let facts: OriginFacts

@@ -3,7 +3,7 @@ import COpenSSL
 /// What a sign-in is remembered by: the SHA-256 of its cookies and of the address that they were sent with.
 ///
 /// Neither can be read from it, and another address with the same cookies is another sign-in.
-package struct SignInDigest: Hashable, Sendable {
+public struct SignInDigest: Hashable, Sendable {
     private let first: UInt64
     private let second: UInt64
     private let third: UInt64
@@ -12,7 +12,7 @@ package struct SignInDigest: Hashable, Sendable {
     /// - Parameters:
     ///   - cookies: the sign-in cookies as `name=value; name=value`.
     ///   - email: the normalised address.
-    package init(cookies: [UInt8], email: String) {
+    public init(cookies: [UInt8], email: String) {
         var text = cookies
         // No cookie holds a NUL: the two parts cannot be cut elsewhere.
         text.append(0)

@@ -1,12 +1,12 @@
 internal import Glibc
 
 /// Bytes received and not yet used: a window [start, end) in storage borrowed from a loop's pool.
-package final class IOBuffer {
+public final class IOBuffer {
     /// Pages of its own, which the kernel has back as soon as they are not wanted. In the heap they would lie between the
     /// small objects that outlive them, and the memory of a burst would stay with the process for good.
-    package private(set) var storage: UnsafeMutableRawBufferPointer
-    package var start = 0
-    package var end = 0
+    public private(set) var storage: UnsafeMutableRawBufferPointer
+    public var start = 0
+    public var end = 0
 
     init(capacity: Int) { storage = Self.map(capacity) }
 
@@ -19,22 +19,22 @@ package final class IOBuffer {
     }
 
     @inlinable @inline(__always)
-    package var count: Int { end - start }
+    public var count: Int { end - start }
 
     @inlinable @inline(__always)
-    package var isEmpty: Bool { start == end }
+    public var isEmpty: Bool { start == end }
 
     /// The bytes not yet used.
     @inlinable @inline(__always)
-    package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: storage[start..<end]) }
+    public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: storage[start..<end]) }
 
     /// The room behind them.
     @inlinable @inline(__always)
-    package var room: UnsafeMutableRawBufferPointer { UnsafeMutableRawBufferPointer(rebasing: storage[end...]) }
+    public var room: UnsafeMutableRawBufferPointer { UnsafeMutableRawBufferPointer(rebasing: storage[end...]) }
 
     /// Marks bytes at the front as used.
     @inlinable
-    package func consume(_ count: Int) {
+    public func consume(_ count: Int) {
         precondition(count >= 0 && count <= end - start)
         start += count
         if start == end {
@@ -45,13 +45,13 @@ package final class IOBuffer {
 
     /// Marks bytes written into `room` as received.
     @inlinable
-    package func produced(_ count: Int) {
+    public func produced(_ count: Int) {
         precondition(count >= 0 && end + count <= storage.count)
         end += count
     }
 
     /// Moves the bytes to the front of the storage, so that `room` is as large as it can be.
-    package func compact() {
+    public func compact() {
         guard start > 0 else { return }
         storage.baseAddress!.copyMemory(from: storage.baseAddress! + start, byteCount: count)
         end -= start
@@ -59,14 +59,14 @@ package final class IOBuffer {
     }
 
     /// Brings back the first `count` bytes of the storage, which were used once; nothing may have been written since.
-    package func rewind(to count: Int) {
+    public func rewind(to count: Int) {
         precondition(count <= storage.count)
         start = 0
         end = count
     }
 
     /// Doubles the storage, up to `limit` bytes; false if it is that large already.
-    package func grow(limit: Int) -> Bool {
+    public func grow(limit: Int) -> Bool {
         guard storage.count < limit else { return false }
         let larger = Self.map(min(storage.count * 2, limit))
         larger.baseAddress!.copyMemory(from: storage.baseAddress! + start, byteCount: count)
@@ -78,7 +78,7 @@ package final class IOBuffer {
     }
 
     /// Appends bytes; false, and nothing appended, if they do not fit.
-    package func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    public func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
         if bytes.count > room.count { compact() }
         guard bytes.count <= room.count else { return false }
         if let source = bytes.baseAddress { room.baseAddress!.copyMemory(from: source, byteCount: bytes.count) }
@@ -88,9 +88,9 @@ package final class IOBuffer {
 }
 
 /// The buffers of one loop; a connection borrows one only while bytes are in flight.
-package final class BufferPool {
+public final class BufferPool {
     /// Bytes of a pooled buffer: a browser's request head with split cookies, or an answer head with its first bytes.
-    package static let standardSize = 16 << 10
+    public static let standardSize = 16 << 10
     /// Free buffers kept at most: 16 MiB a loop.
     private static let kept = 1024
     /// Free buffers kept however little goes on: 256 KiB a loop.
@@ -100,12 +100,12 @@ package final class BufferPool {
     /// So many buffers were free all the time since the last `trim`.
     private var unneeded = 0
     /// Buffers on loan, for leak tests.
-    package private(set) var lent = 0
+    public private(set) var lent = 0
 
     init() {}
 
     /// Lends an empty buffer.
-    package func take() -> IOBuffer {
+    public func take() -> IOBuffer {
         lent += 1
         guard let buffer = free.popLast() else { return IOBuffer(capacity: Self.standardSize) }
         if free.count < unneeded { unneeded = free.count }
@@ -113,7 +113,7 @@ package final class BufferPool {
     }
 
     /// Takes a buffer back; one that grew is freed.
-    package func giveBack(_ buffer: consuming IOBuffer) {
+    public func giveBack(_ buffer: consuming IOBuffer) {
         lent -= 1
         guard buffer.storage.count == Self.standardSize, free.count < Self.kept else { return }
         buffer.start = 0
@@ -122,14 +122,14 @@ package final class BufferPool {
     }
 
     /// Takes a buffer back that has nothing in it, if there is one.
-    package func giveBackIfEmpty(_ buffer: inout IOBuffer?) {
+    public func giveBackIfEmpty(_ buffer: inout IOBuffer?) {
         guard let lent = buffer, lent.isEmpty else { return }
         buffer = nil
         giveBack(lent)
     }
 
     /// Frees what nobody has needed since the last call; to be called about once a second.
-    package func trim() {
+    public func trim() {
         let surplus = min(unneeded, free.count - Self.spared)
         if surplus > 0 { free.removeFirst(surplus) }
         unneeded = free.count

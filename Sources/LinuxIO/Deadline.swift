@@ -1,17 +1,18 @@
 internal import Glibc
 
 /// A moment on the monotonic clock, in milliseconds; wall-clock jumps do not move it.
-package struct Deadline: Comparable, Hashable, Sendable {
-    package let milliseconds: UInt64
+public struct Deadline: Comparable, Hashable, Sendable {
+    public let milliseconds: UInt64
 
     @inlinable
-    package init(milliseconds: UInt64) { self.milliseconds = milliseconds }
+    public init(milliseconds: UInt64) { self.milliseconds = milliseconds }
 
     /// No deadline at all.
-    package static let never = Deadline(milliseconds: .max)
+    @inlinable
+    public static var never: Deadline { Deadline(milliseconds: .max) }
 
     /// The monotonic clock now, by a system call (vDSO); on a loop prefer `LoopExecutor.now`.
-    package static func current() -> Deadline {
+    public static func current() -> Deadline {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return Deadline(milliseconds: UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000)
@@ -19,14 +20,14 @@ package struct Deadline: Comparable, Hashable, Sendable {
 
     /// This moment and so many milliseconds; saturates at `never`.
     @inlinable
-    package func advanced(milliseconds more: UInt64) -> Deadline {
+    public func advanced(milliseconds more: UInt64) -> Deadline {
         let (sum, overflow) = milliseconds.addingReportingOverflow(more)
         return Deadline(milliseconds: overflow ? .max : sum)
     }
 
     @inlinable
-    package func advanced(seconds: Int) -> Deadline { advanced(milliseconds: UInt64(seconds) * 1000) }
+    public func advanced(seconds: Int) -> Deadline { advanced(milliseconds: UInt64(seconds) * 1000) }
 
     @inlinable
-    package static func < (one: Self, other: Self) -> Bool { one.milliseconds < other.milliseconds }
+    public static func < (one: Self, other: Self) -> Bool { one.milliseconds < other.milliseconds }
 }

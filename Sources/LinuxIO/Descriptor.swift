@@ -1,18 +1,18 @@
 internal import Glibc
 
 /// Owns one file descriptor and closes it exactly once.
-package struct Descriptor: ~Copyable, Sendable {
+public struct Descriptor: ~Copyable, Sendable {
     /// The kernel's number; valid for as long as this value lives.
-    package let number: CInt
+    public let number: CInt
 
     /// Takes over a descriptor that nobody else will close.
-    package init(adopting number: CInt) {
+    public init(adopting number: CInt) {
         precondition(number >= 0, "not a descriptor")
         self.number = number
     }
 
     /// Gives the number away; this value will not close it.
-    package consuming func release() -> CInt {
+    public consuming func release() -> CInt {
         let number = number
         discard self
         return number

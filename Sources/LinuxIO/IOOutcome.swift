@@ -1,34 +1,34 @@
 internal import Glibc
 
 /// An errno that the kernel answered with.
-package struct Errno: Error, Equatable, Sendable, CustomStringConvertible {
-    package let code: CInt
+public struct Errno: Error, Equatable, Sendable, CustomStringConvertible {
+    public let code: CInt
 
-    package init(code: CInt) { self.code = code }
+    public init(code: CInt) { self.code = code }
 
     /// From the `-errno` convention of the C shims.
     @inlinable
-    package init(negated result: Int) { self.init(code: CInt(truncatingIfNeeded: -result)) }
+    public init(negated result: Int) { self.init(code: CInt(truncatingIfNeeded: -result)) }
 
-    package var description: String { String(cString: strerror(code)) }
+    public var description: String { String(cString: strerror(code)) }
 
-    package static let again = Errno(code: EAGAIN)
-    package static let connectionRefused = Errno(code: ECONNREFUSED)
-    package static let connectionReset = Errno(code: ECONNRESET)
-    package static let addressInUse = Errno(code: EADDRINUSE)
-    package static let timedOut = Errno(code: ETIMEDOUT)
+    public static let again = Errno(code: EAGAIN)
+    public static let connectionRefused = Errno(code: ECONNREFUSED)
+    public static let connectionReset = Errno(code: ECONNRESET)
+    public static let addressInUse = Errno(code: EADDRINUSE)
+    public static let timedOut = Errno(code: ETIMEDOUT)
 
     /// Whether this process or machine has too little of something: descriptors, ports, memory.
-    package var isExhaustion: Bool {
+    public var isExhaustion: Bool {
         [EMFILE, ENFILE, EADDRNOTAVAIL, ENOBUFS, ENOMEM, EAGAIN].contains(code)
     }
 
     /// Whether splice(2) is not to be had here, for whatever reason of the kernel's or a sandbox's, and a copy may work.
-    package var refusesSplice: Bool { [EINVAL, ENOSYS, EPERM, EOPNOTSUPP, ENOMEM].contains(code) }
+    public var refusesSplice: Bool { [EINVAL, ENOSYS, EPERM, EOPNOTSUPP, ENOMEM].contains(code) }
 }
 
 /// The outcome of one non-blocking call.
-package enum IOOutcome: Equatable, Sendable {
+public enum IOOutcome: Equatable, Sendable {
     case moved(Int)
     case wouldBlock
     case endOfStream
@@ -36,7 +36,7 @@ package enum IOOutcome: Equatable, Sendable {
 }
 
 /// Why a waiting operation on a stream ended without success.
-package enum IOError: Error, Equatable, Sendable, CustomStringConvertible {
+public enum IOError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The deadline passed first.
     case timedOut
     /// The peer ended its stream where more bytes were due.
@@ -46,7 +46,7 @@ package enum IOError: Error, Equatable, Sendable, CustomStringConvertible {
     /// A system call failed; `call` names it.
     case system(call: StaticString, Errno)
 
-    package static func == (one: Self, other: Self) -> Bool {
+    public static func == (one: Self, other: Self) -> Bool {
         switch (one, other) {
         case (.timedOut, .timedOut), (.endOfStream, .endOfStream), (.cancelled, .cancelled): true
         case (.system(_, let one), .system(_, let other)): one == other
@@ -54,7 +54,7 @@ package enum IOError: Error, Equatable, Sendable, CustomStringConvertible {
         }
     }
 
-    package var description: String {
+    public var description: String {
         switch self {
         case .timedOut: "timed out"
         case .endOfStream: "the peer closed the connection"

@@ -2,18 +2,18 @@ internal import CLinuxIO
 internal import Glibc
 
 /// A listening TCP socket under a loop's epoll.
-package final class Listener: EventSource {
+public final class Listener: EventSource {
     /// A connection just accepted.
-    package struct Accepted: ~Copyable {
-        package let descriptor: Descriptor
-        package let peer: SocketAddress
+    public struct Accepted: ~Copyable {
+        public let descriptor: Descriptor
+        public let peer: SocketAddress
 
         /// Hands the connection over.
-        package consuming func take() -> Descriptor { descriptor }
+        public consuming func take() -> Descriptor { descriptor }
     }
 
     /// What one attempt to accept gave.
-    package enum Outcome: ~Copyable {
+    public enum Outcome: ~Copyable {
         case accepted(Accepted)
         case nobody
         /// No descriptor or memory is left; try again later.
@@ -26,12 +26,12 @@ package final class Listener: EventSource {
     /// Whether the kernel takes connections for it.
     private var isListening = false
     /// The address in use, with the port that the kernel chose if 0 was asked for.
-    package let localAddress: SocketAddress
-    package unowned(unsafe) var waiter: Waiter?
+    public let localAddress: SocketAddress
+    public unowned(unsafe) var waiter: Waiter?
 
     /// Binds, and listens unless told to wait for `open`; with `sharesPort`, other listeners may bind the same address
     /// (SO_REUSEPORT) and the kernel spreads connections over those that listen.
-    package init(
+    public init(
         address: SocketAddress, sharesPort: Bool, opensLater: Bool = false, backlog: Int = 1024,
         on executor: LoopExecutor
     ) throws(IOError) {
@@ -63,7 +63,7 @@ package final class Listener: EventSource {
     }
 
     /// Listens from now on, if it does not yet.
-    package func open() throws(IOError) {
+    public func open() throws(IOError) {
         guard descriptor >= 0, !isListening else { return }
         try check("listen", Glibc.listen(descriptor, CInt(backlog)) == 0 ? 0 : -errno)
         // Level-triggered: connections that were not accepted in one turn are reported again.
@@ -74,13 +74,13 @@ package final class Listener: EventSource {
 
     /// Leaves new connections to the listener of the same address that was the `index`-th to listen, counted from 0, if
     /// there is one; those on their way here still arrive and must be accepted.
-    package func leaveNewConnections(toListener index: Int) {
+    public func leaveNewConnections(toListener index: Int) {
         guard descriptor >= 0 else { return }
         _ = clinuxio_steer(descriptor, UInt32(index))
     }
 
     /// Ends what `leaveNewConnections` began: the kernel spreads connections over all listeners of the address again.
-    package func shareNewConnections() {
+    public func shareNewConnections() {
         guard descriptor >= 0 else { return }
         _ = clinuxio_unsteer(descriptor)
     }
@@ -88,10 +88,10 @@ package final class Listener: EventSource {
     // Nobody can wait for what is being released, and the waiter may be released already.
     deinit { release() }
 
-    package var isOpen: Bool { descriptor >= 0 }
+    public var isOpen: Bool { descriptor >= 0 }
 
     /// Stops listening; connections that the kernel completed but nobody accepted are reset.
-    package func close() {
+    public func close() {
         guard descriptor >= 0 else { return }
         release()
         waiter?.resume(.event)
@@ -105,12 +105,12 @@ package final class Listener: EventSource {
     }
 
     /// Makes accepted connections find a dead peer in about so many seconds; Linux hands a listener's options on.
-    package func prepareAccepted(deadPeerSeconds seconds: Int) {
+    public func prepareAccepted(deadPeerSeconds seconds: Int) {
         Stream.detectDeadPeer(descriptor, withinSeconds: seconds)
     }
 
     /// Stops or resumes the reports of waiting connections, so that a full process does not spin.
-    package func setPaused(_ paused: Bool) {
+    public func setPaused(_ paused: Bool) {
         guard descriptor >= 0, isListening else { return }
         executor.modify(self, descriptor: descriptor, events: paused ? 0 : EPOLLIN.rawValue)
     }
@@ -118,7 +118,7 @@ package final class Listener: EventSource {
     override func report(_ events: UInt32) { waiter?.resume(.event) }
 
     /// Takes one waiting connection, if there is one.
-    package func accept() -> Outcome {
+    public func accept() -> Outcome {
         guard isListening, descriptor >= 0 else { return .nobody }
         while true {
             var storage = sockaddr_storage()

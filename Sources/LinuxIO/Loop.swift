@@ -1,30 +1,32 @@
 /// One thread with one epoll; the actor's executor is that loop, so its code never leaves the thread.
-package actor Loop {
-    package nonisolated let executor: LoopExecutor
+public actor Loop {
+    public nonisolated let executor: LoopExecutor
 
-    package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+    /// Kept, for the runtime asks for it at each resumption.
+    public nonisolated let unownedExecutor: UnownedSerialExecutor
 
     /// Starts the loop's thread; `name` is what `ps -L` shows, at most 15 bytes.
-    package init(name: String) throws(IOError) {
+    public init(name: String) throws(IOError) {
         executor = try LoopExecutor(name: name)
+        unownedExecutor = executor.asUnownedSerialExecutor()
     }
 
     /// The monotonic clock as of this turn of the loop.
-    package var now: Deadline { executor.now }
+    public var now: Deadline { executor.now }
 
     /// Starts a task that lives on this loop.
     @discardableResult
-    package nonisolated func spawn(_ body: @escaping @Sendable (isolated Loop) async -> Void) -> Task<Void, Never> {
+    public nonisolated func spawn(_ body: @escaping @Sendable (isolated Loop) async -> Void) -> Task<Void, Never> {
         Task(executorPreference: executor) { await body(self) }
     }
 
     /// Runs `body` on this loop and brings its result back to the caller's executor.
-    package nonisolated func perform<R: Sendable>(
+    public nonisolated func perform<R: Sendable>(
         _ body: @Sendable (isolated Loop) async throws -> R
     ) async rethrows -> R {
         try await withTaskExecutorPreference(executor) { try await body(self) }
     }
 
     /// Ends the thread; only for a loop on which nothing waits any more.
-    package nonisolated func stop() { executor.stop() }
+    public nonisolated func stop() { executor.stop() }
 }

@@ -8,7 +8,7 @@ internal import Synchronization
 /// continuation resumed inside a task without the preference would travel through the global pool and back.
 ///
 /// Unchecked: everything but `mailbox` is touched by the loop's thread only.
-package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
+public final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
     private struct Slot {
         var generation: UInt32
         var source: Unmanaged<EventSource>?
@@ -36,22 +36,22 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
     private var yielded: ContiguousArray<UnsafeContinuation<Void, Never>> = []
 
     /// The monotonic clock as of this turn of the loop.
-    package private(set) var now: Deadline
+    public private(set) var now: Deadline
     /// Monotonic microseconds at which this turn of the loop began: what it found had happened by then.
-    package private(set) var turnStart: UInt64 = .max
+    public private(set) var turnStart: UInt64 = .max
     /// Buffers lent to the connections of this loop.
-    package let buffers = BufferPool()
+    public let buffers = BufferPool()
     /// Pipes lent to the transfers of this loop.
-    package let pipes = PipePool()
+    public let pipes = PipePool()
     /// Jobs and posts that came from other threads, for the test that counts executor hops.
-    package private(set) var crossings: UInt64 = 0
+    public private(set) var crossings: UInt64 = 0
     /// Times that the loop came back from the kernel.
-    package private(set) var turns: UInt64 = 0
+    public private(set) var turns: UInt64 = 0
     /// The longest turn between two looks at the kernel since last asked, in microseconds; the loop's lag.
-    package private(set) var longestTurn: UInt64 = 0
+    public private(set) var longestTurn: UInt64 = 0
 
     /// Starts the thread.
-    package init(name: String) throws(IOError) {
+    public init(name: String) throws(IOError) {
         epoll = try check("epoll_create1", clinuxio_epoll_create())
         wakeUp = try check("eventfd", clinuxio_eventfd())
         now = .current()
@@ -79,9 +79,9 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
     }
 
     /// Whether the caller is on this loop's thread.
-    package var isCurrent: Bool { pthread_equal(pthread_self(), thread) != 0 }
+    public var isCurrent: Bool { pthread_equal(pthread_self(), thread) != 0 }
 
-    package func enqueue(_ job: consuming ExecutorJob) {
+    public func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         if isCurrent {
             ready.append(job)
@@ -91,12 +91,12 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
     }
 
     /// Runs `body` on the loop's thread soon, after what was posted before.
-    package func post(_ body: @escaping @Sendable () -> Void) {
+    public func post(_ body: @escaping @Sendable () -> Void) {
         deliver { $0.posts.append(body) }
     }
 
     /// Ends the loop's thread after its present turn; what still waits on this loop waits for ever.
-    package func stop() {
+    public func stop() {
         deliver { $0.isStopped = true }
     }
 
@@ -109,7 +109,7 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
         if mustSignal { _ = clinuxio_eventfd_signal(wakeUp) }
     }
 
-    package func checkIsolated() { precondition(isCurrent, "not on the loop's thread") }
+    public func checkIsolated() { precondition(isCurrent, "not on the loop's thread") }
 
     // MARK: Sources
 
@@ -233,7 +233,7 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
     }
 
     /// The longest turn since the last call, in microseconds.
-    package func takeLongestTurn() -> UInt64 {
+    public func takeLongestTurn() -> UInt64 {
         defer { longestTurn = 0 }
         return longestTurn
     }
@@ -266,7 +266,7 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
 }
 
 /// Something under epoll.
-package class EventSource {
+public class EventSource {
     /// Slot and generation; see `LoopExecutor.register`.
     var token: UInt64 = 0
 

@@ -2,13 +2,13 @@ internal import CLinuxIO
 internal import Glibc
 
 /// A kernel pipe through which bytes travel between two sockets without entering this process.
-package final class Pipe {
+public final class Pipe {
     let readEnd: Descriptor
     let writeEnd: Descriptor
     /// Bytes the pipe can hold.
-    package let capacity: Int
+    public let capacity: Int
     /// Bytes in the pipe now.
-    package private(set) var buffered = 0
+    public private(set) var buffered = 0
 
     /// Makes a pipe of up to `capacity` bytes; nil if the kernel gives none, or one so small that copying is better.
     init?(capacity wanted: Int) {
@@ -23,7 +23,7 @@ package final class Pipe {
     }
 
     /// Puts a few bytes behind those in the pipe: framing between runs of payload. Returns how many fitted.
-    package func write(_ bytes: UnsafeRawBufferPointer) -> Int {
+    public func write(_ bytes: UnsafeRawBufferPointer) -> Int {
         let count = Glibc.write(writeEnd.number, bytes.baseAddress, bytes.count)
         guard count > 0 else { return 0 }
         buffered += count
@@ -31,7 +31,7 @@ package final class Pipe {
     }
 
     /// Takes bytes back into memory, in order, where the kernel will not splice them on. Returns how many there were.
-    package func read(into room: UnsafeMutableRawBufferPointer) -> Int {
+    public func read(into room: UnsafeMutableRawBufferPointer) -> Int {
         let count = Glibc.read(readEnd.number, room.baseAddress, min(room.count, buffered))
         guard count > 0 else { return 0 }
         buffered -= count
@@ -43,28 +43,28 @@ package final class Pipe {
 }
 
 /// The pipes of one loop, made when first needed and lent to one transfer at a time.
-package final class PipePool {
+public final class PipePool {
     /// 1 MiB: on loopback a 64 KiB pipe gains nothing over copying (measured; docs/performance.md).
-    package static let pipeSize = 1 << 20
+    public static let pipeSize = 1 << 20
 
     private var free: [Pipe] = []
     private var made = 0
     /// Pipes this loop may own. A user that is not root may own 64 pipes of this size in all (pipe-user-pages-soft).
-    package var limit = 16
+    public var limit = 16
     /// The kernel refused: do not ask again before this turn of the clock.
     private var refusedUntil = Deadline(milliseconds: 0)
 
     init() {}
 
     /// Pipes on loan, for metrics and leak tests.
-    package var lent: Int { made - free.count }
+    public var lent: Int { made - free.count }
     /// Pipes that wait to be lent.
-    package var waiting: Int { free.count }
+    public var waiting: Int { free.count }
     /// Transfers that asked for a pipe and had to copy.
-    package private(set) var shortages: UInt64 = 0
+    public private(set) var shortages: UInt64 = 0
 
     /// Lends an empty pipe, or nil: then the transfer copies.
-    package func take(now: Deadline) -> Pipe? {
+    public func take(now: Deadline) -> Pipe? {
         guard now >= refusedUntil else { return nil }
         if let pipe = free.popLast() { return pipe }
         guard made < limit else {
@@ -80,13 +80,13 @@ package final class PipePool {
     }
 
     /// Lends nothing for a second: the kernel will not make pipes, or not splice.
-    package func refuse(now: Deadline) {
+    public func refuse(now: Deadline) {
         shortages += 1
         refusedUntil = now.advanced(seconds: 1)
     }
 
     /// Takes a pipe back; one that still holds bytes is closed, for they belong to nobody else.
-    package func giveBack(_ pipe: Pipe) {
+    public func giveBack(_ pipe: Pipe) {
         if pipe.buffered == 0 { free.append(pipe) } else { made -= 1 }
     }
 }

@@ -5,19 +5,19 @@ internal import Glibc
 ///
 /// Like `Stream`, but a terminal is no socket: it is read and written with read(2) and write(2), a short read does not
 /// mean that it is empty, and EIO is its end. Belongs to one loop and is touched on that loop's thread only.
-package final class PseudoTerminal: EventSource {
+public final class PseudoTerminal: EventSource {
     private let executor: LoopExecutor
     private var descriptor: CInt
     /// The program's process, which leads a session and a process group of its own.
-    package let process: Int32
+    public let process: Int32
 
     /// Whom to wake.
-    package unowned(unsafe) var waiter: Waiter?
+    public unowned(unsafe) var waiter: Waiter?
 
     /// Starts `path` in `directory`; `environment` is complete, as `NAME=value`.
     ///
     /// Throws only when the terminal or the process cannot be made; a path that cannot be run ends it with status 127.
-    package init(
+    public init(
         path: String, arguments: [String], environment: [String], directory: String, rows: UInt16, columns: UInt16,
         on executor: LoopExecutor
     ) throws(IOError) {
@@ -43,10 +43,10 @@ package final class PseudoTerminal: EventSource {
 
     deinit { close() }
 
-    package var isOpen: Bool { descriptor >= 0 }
+    public var isOpen: Bool { descriptor >= 0 }
 
     /// Hangs up: the kernel sends SIGHUP to the session's foreground process group.
-    package func close() {
+    public func close() {
         guard descriptor >= 0 else { return }
         executor.unregister(self)
         _ = Glibc.close(descriptor)
@@ -56,12 +56,12 @@ package final class PseudoTerminal: EventSource {
     override func report(_ events: UInt32) { waiter?.resume(.event) }
 
     /// Reads output that is there; `endOfStream` once no process has the terminal open any more.
-    package func read(into room: UnsafeMutableRawBufferPointer) -> IOOutcome {
+    public func read(into room: UnsafeMutableRawBufferPointer) -> IOOutcome {
         outcome(of: Glibc.read(descriptor, room.baseAddress, room.count))
     }
 
     /// Writes input as far as the terminal takes it.
-    package func write(_ bytes: UnsafeRawBufferPointer) -> IOOutcome {
+    public func write(_ bytes: UnsafeRawBufferPointer) -> IOOutcome {
         outcome(of: Glibc.write(descriptor, bytes.baseAddress, bytes.count))
     }
 
@@ -77,7 +77,7 @@ package final class PseudoTerminal: EventSource {
     }
 
     /// Changes the size of the window; the foreground process group gets SIGWINCH.
-    package func resize(rows: UInt16, columns: UInt16) {
+    public func resize(rows: UInt16, columns: UInt16) {
         guard descriptor >= 0 else { return }
         _ = clinuxio_resize_terminal(descriptor, rows, columns)
     }

@@ -2,16 +2,16 @@ internal import CLinuxIO
 internal import Glibc
 
 /// An IPv4 or IPv6 address with a port.
-package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
+public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
     /// The address in network order, as IPv6; an IPv4 address is in its mapped form `::ffff:a.b.c.d` (RFC 4291 §2.5.5.2).
-    package let high: UInt64
-    package let low: UInt64
-    package let port: UInt16
+    public let high: UInt64
+    public let low: UInt64
+    public let port: UInt16
     /// Whether this is IPv4 and needs an AF_INET socket.
-    package let isIPv4: Bool
+    public let isIPv4: Bool
 
     /// An address from its number: `127.0.0.1`, `::1`; names are not looked up.
-    package init?(numeric text: String, port: UInt16) {
+    public init?(numeric text: String, port: UInt16) {
         var four = in_addr()
         var six = in6_addr()
         if inet_pton(AF_INET, text, &four) == 1 {
@@ -23,7 +23,7 @@ package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    package init(ipv4: UInt32, port: UInt16) {
+    public init(ipv4: UInt32, port: UInt16) {
         high = 0
         low = 0xffff_0000_0000 | UInt64(ipv4)
         self.port = port
@@ -31,7 +31,7 @@ package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// An IPv6 address as its two halves in host order; a mapped one stays IPv6 on the wire.
-    package init(high: UInt64, low: UInt64, port: UInt16) {
+    public init(high: UInt64, low: UInt64, port: UInt16) {
         self.high = high
         self.low = low
         self.port = port
@@ -95,7 +95,7 @@ package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// The address without its port: `10.0.0.1`, `::1`; a mapped address reads as IPv4.
-    package var host: String {
+    public var host: String {
         var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
         if isIPv4 || (high == 0 && low >> 32 == 0xffff) {
             var address = in_addr(s_addr: UInt32(truncatingIfNeeded: low).bigEndian)
@@ -111,10 +111,10 @@ package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
         return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 
-    package var description: String {
+    public var description: String {
         let host = host
         return host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)"
     }
 
-    package static func loopback(port: UInt16) -> SocketAddress { SocketAddress(ipv4: 0x7f00_0001, port: port) }
+    public static func loopback(port: UInt16) -> SocketAddress { SocketAddress(ipv4: 0x7f00_0001, port: port) }
 }

@@ -5,33 +5,33 @@ internal import Glibc
 ///
 /// Edge-triggered: readiness is latched here, cleared when a call would block, and set again by the kernel's next edge.
 /// Belongs to one loop and is touched on that loop's thread only.
-package final class Stream: EventSource {
+public final class Stream: EventSource {
     /// What may end the wait of the attached waiter.
-    package struct Interest: OptionSet, Sendable {
-        package let rawValue: UInt8
+    public struct Interest: OptionSet, Sendable {
+        public let rawValue: UInt8
         @inlinable
-        package init(rawValue: UInt8) { self.rawValue = rawValue }
+        public init(rawValue: UInt8) { self.rawValue = rawValue }
         // Computed and inlinable, and the unions spelt out: in another module a set literal runs through generic code,
         // some two hundred instructions each.
         @inlinable
-        package static var read: Interest { Interest(rawValue: 1) }
+        public static var read: Interest { Interest(rawValue: 1) }
         @inlinable
-        package static var write: Interest { Interest(rawValue: 2) }
+        public static var write: Interest { Interest(rawValue: 2) }
         /// The peer's end of stream, a reset, or an error.
         @inlinable
-        package static var hangUp: Interest { Interest(rawValue: 4) }
+        public static var hangUp: Interest { Interest(rawValue: 4) }
         @inlinable
-        package static var readOrHangUp: Interest { Interest(rawValue: 5) }
+        public static var readOrHangUp: Interest { Interest(rawValue: 5) }
         @inlinable
-        package static var writeOrHangUp: Interest { Interest(rawValue: 6) }
+        public static var writeOrHangUp: Interest { Interest(rawValue: 6) }
         @inlinable
-        package static var all: Interest { Interest(rawValue: 7) }
+        public static var all: Interest { Interest(rawValue: 7) }
         /// As `readOrHangUp`; and what arrives is received with the report, into a buffer of its own (`takeArrived`).
         ///
         /// For whoever wants the bytes as they come: all connections that are ready are then read one after the other,
         /// before any of them is served.
         @inlinable
-        package static var arrivalOrHangUp: Interest { Interest(rawValue: 13) }
+        public static var arrivalOrHangUp: Interest { Interest(rawValue: 13) }
         fileprivate static var arrival: Interest { Interest(rawValue: 8) }
     }
 
@@ -42,17 +42,17 @@ package final class Stream: EventSource {
     private var watchesReads = true
 
     /// Whom to wake.
-    package unowned(unsafe) var waiter: Waiter?
-    package var interest: Interest = .all
+    public unowned(unsafe) var waiter: Waiter?
+    public var interest: Interest = .all
 
     /// Whether a read may give something; false only after the kernel said it would not.
-    package private(set) var isReadable = true
+    public private(set) var isReadable = true
     /// Whether a write may take something.
-    package private(set) var isWritable = true
+    public private(set) var isWritable = true
     /// Whether the peer has ended its side, or the connection is broken; bytes may still be unread.
-    package private(set) var isHungUp = false
+    public private(set) var isHungUp = false
     /// Whether the connection is broken in both directions (reset, or closed after our own shutdown).
-    package private(set) var isBroken = false
+    public private(set) var isBroken = false
 
     /// Bytes received with a report, for whoever reads next.
     private var arrived: IOBuffer?
@@ -66,7 +66,7 @@ package final class Stream: EventSource {
     private var rest: IOBuffer?
 
     /// Puts an open, non-blocking descriptor under the loop.
-    package init(adopting descriptor: consuming Descriptor, on executor: LoopExecutor, watchesWrites: Bool = false)
+    public init(adopting descriptor: consuming Descriptor, on executor: LoopExecutor, watchesWrites: Bool = false)
         throws(IOError)
     {
         self.executor = executor
@@ -91,10 +91,10 @@ package final class Stream: EventSource {
         return edge | (watchesReads ? EPOLLIN.rawValue : 0) | (watchesWrites ? EPOLLOUT.rawValue : 0)
     }
 
-    package var isOpen: Bool { descriptor >= 0 }
+    public var isOpen: Bool { descriptor >= 0 }
 
     /// Ends the connection at once; unread bytes make the kernel send a reset.
-    package func close() {
+    public func close() {
         guard descriptor >= 0 else { return }
         _ = sendPostedNow()
         release()
@@ -115,7 +115,7 @@ package final class Stream: EventSource {
     }
 
     /// Makes the coming close a reset: the peer must not take what it has for a clean end.
-    package func abort() {
+    public func abort() {
         guard descriptor >= 0 else { return }
         _ = sendPostedNow()
         var linger = linger(l_onoff: 1, l_linger: 0)
@@ -124,7 +124,7 @@ package final class Stream: EventSource {
     }
 
     /// Ends our side; the peer reads an end of stream.
-    package func shutdownWrite() {
+    public func shutdownWrite() {
         guard descriptor >= 0 else { return }
         _ = sendPostedNow()
         _ = shutdown(descriptor, CInt(SHUT_WR))
@@ -161,7 +161,7 @@ package final class Stream: EventSource {
     // MARK: Bytes
 
     /// Receives what is there, up to the size of `room`.
-    package func receive(into room: UnsafeMutableRawBufferPointer) -> IOOutcome {
+    public func receive(into room: UnsafeMutableRawBufferPointer) -> IOOutcome {
         if arrived != nil || arrivalFailure != nil { return receiveArrived(into: room) }
         let result = clinuxio_receive(descriptor, room.baseAddress, room.count)
         if result > 0 {
@@ -192,7 +192,7 @@ package final class Stream: EventSource {
     }
 
     /// Takes what was received with the last report; the caller owes the buffer to the loop's pool.
-    package func takeArrived() -> IOBuffer? {
+    public func takeArrived() -> IOBuffer? {
         guard let buffer = arrived else { return nil }
         arrived = nil
         isReadable = hasMoreThanArrived
@@ -200,10 +200,7 @@ package final class Stream: EventSource {
     }
 
     private func receiveArrived(into room: UnsafeMutableRawBufferPointer) -> IOOutcome {
-        if let errno = arrivalFailure {
-            arrivalFailure = nil
-            return .failed(errno)
-        }
+        if let errno = arrivalFailure.take() { return .failed(errno) }
         let buffer = arrived!
         let count = min(room.count, buffer.count)
         room.copyMemory(from: UnsafeRawBufferPointer(rebasing: buffer.bytes[..<count]))
@@ -240,7 +237,7 @@ package final class Stream: EventSource {
     ///
     /// For a source whose bytes must wait for a full sink: there each arrival would wake the loop for nothing. The end of
     /// the stream and errors are still reported.
-    package func pauseReads() {
+    public func pauseReads() {
         guard watchesReads, descriptor >= 0 else { return }
         watchesReads = false
         isReadable = true
@@ -249,7 +246,7 @@ package final class Stream: EventSource {
     }
 
     /// Sends bytes; `more` says that others follow at once and may share the packet.
-    package func send(_ bytes: UnsafeRawBufferPointer, more: Bool = false) -> IOOutcome {
+    public func send(_ bytes: UnsafeRawBufferPointer, more: Bool = false) -> IOOutcome {
         guard sendPostedNow() else { return .wouldBlock }
         let result = clinuxio_send(descriptor, bytes.baseAddress, bytes.count, more ? 1 : 0)
         if result >= 0 {
@@ -262,7 +259,7 @@ package final class Stream: EventSource {
 
     /// As `send`, for a message that may leave as late as the end of this turn of the loop: those of all connections then
     /// leave together. All of a message is taken, or nothing; a long one is sent.
-    package func post(_ bytes: UnsafeRawBufferPointer) -> IOOutcome {
+    public func post(_ bytes: UnsafeRawBufferPointer) -> IOOutcome {
         guard isWritable else { return .wouldBlock }
         guard executor.post(bytes, of: self) else { return send(bytes) }
         hasPosted = true
@@ -270,7 +267,7 @@ package final class Stream: EventSource {
     }
 
     /// Sends what was posted; false if some of it has to wait until a write may take something.
-    package func sendPostedNow() -> Bool {
+    public func sendPostedNow() -> Bool {
         if hasPosted { executor.sendPosted() }
         return rest == nil
     }
@@ -317,11 +314,11 @@ package final class Stream: EventSource {
         isBroken = true
         isHungUp = true
         isReadable = true
-        if !interest.isDisjoint(with: .all) { waiter?.resume(.event) }
+        if !interest.isEmpty { waiter?.resume(.event) }
     }
 
     /// Sends two runs of bytes with one call.
-    package func send(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer) -> IOOutcome {
+    public func send(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer) -> IOOutcome {
         guard sendPostedNow() else { return .wouldBlock }
         var vectors = (
             iovec(iov_base: UnsafeMutableRawPointer(mutating: first.baseAddress), iov_len: first.count),
@@ -357,7 +354,7 @@ package final class Stream: EventSource {
     }
 
     /// Moves up to `limit` bytes from this stream into an empty or partly filled pipe.
-    package func splice(into pipe: Pipe, upTo limit: Int) -> IOOutcome {
+    public func splice(into pipe: Pipe, upTo limit: Int) -> IOOutcome {
         if arrived != nil || arrivalFailure != nil { return spliceArrived(into: pipe, upTo: limit) }
         let room = min(limit, pipe.capacity - pipe.buffered)
         let result = clinuxio_splice(descriptor, pipe.writeEnd.number, room, 0)
@@ -374,10 +371,7 @@ package final class Stream: EventSource {
     }
 
     private func spliceArrived(into pipe: Pipe, upTo limit: Int) -> IOOutcome {
-        if let errno = arrivalFailure {
-            arrivalFailure = nil
-            return .failed(errno)
-        }
+        if let errno = arrivalFailure.take() { return .failed(errno) }
         let bytes = arrived!.bytes
         let count = pipe.write(UnsafeRawBufferPointer(rebasing: bytes[..<min(limit, bytes.count)]))
         guard count > 0 else { return .wouldBlock }
@@ -386,7 +380,7 @@ package final class Stream: EventSource {
     }
 
     /// Moves up to `limit` bytes of the pipe into this stream.
-    package func drain(_ pipe: Pipe, upTo limit: Int, more: Bool = false) -> IOOutcome {
+    public func drain(_ pipe: Pipe, upTo limit: Int, more: Bool = false) -> IOOutcome {
         guard sendPostedNow() else { return .wouldBlock }
         let count = min(limit, pipe.buffered)
         let result = clinuxio_splice(pipe.readEnd.number, descriptor, count, more ? 1 : 0)
@@ -400,7 +394,7 @@ package final class Stream: EventSource {
     }
 
     /// Sends up to `count` bytes of a file from `offset` on, which moves with what was sent.
-    package func sendFile(_ file: borrowing Descriptor, offset: inout Int64, count: Int) -> IOOutcome {
+    public func sendFile(_ file: borrowing Descriptor, offset: inout Int64, count: Int) -> IOOutcome {
         guard sendPostedNow() else { return .wouldBlock }
         let result = clinuxio_sendfile(descriptor, file.number, &offset, count)
         if result > 0 { return .moved(result) }
@@ -411,7 +405,7 @@ package final class Stream: EventSource {
     // MARK: Straight-line use
 
     /// Waits until a read may give something.
-    package func untilReadable(deadline: Deadline) async throws(IOError) {
+    public func untilReadable(deadline: Deadline) async throws(IOError) {
         while !isReadable {
             interest = .readOrHangUp
             guard let waiter else { preconditionFailure("a stream without a waiter cannot wait") }
@@ -421,7 +415,7 @@ package final class Stream: EventSource {
     }
 
     /// Waits until a write may take something.
-    package func untilWritable(deadline: Deadline) async throws(IOError) {
+    public func untilWritable(deadline: Deadline) async throws(IOError) {
         while !isWritable {
             interest = .writeOrHangUp
             guard let waiter else { preconditionFailure("a stream without a waiter cannot wait") }
@@ -431,7 +425,7 @@ package final class Stream: EventSource {
     }
 
     /// Reads at least one byte; 0 is the end of the stream.
-    package func read(into room: UnsafeMutableRawBufferPointer, deadline: Deadline) async throws(IOError) -> Int {
+    public func read(into room: UnsafeMutableRawBufferPointer, deadline: Deadline) async throws(IOError) -> Int {
         while true {
             switch receive(into: room) {
             case .moved(let count): return count
@@ -443,7 +437,7 @@ package final class Stream: EventSource {
     }
 
     /// Writes all bytes.
-    package func writeAll(_ bytes: UnsafeRawBufferPointer, deadline: Deadline) async throws(IOError) {
+    public func writeAll(_ bytes: UnsafeRawBufferPointer, deadline: Deadline) async throws(IOError) {
         var rest = bytes
         while !rest.isEmpty {
             switch send(rest) {
@@ -457,7 +451,7 @@ package final class Stream: EventSource {
     // MARK: Connecting
 
     /// Opens a connection; the stream's waiter is `waiter`.
-    package static func connect(
+    public static func connect(
         to address: SocketAddress, on executor: LoopExecutor, waiter: Waiter, deadline: Deadline
     ) async throws(IOError) -> Stream {
         let descriptor = Descriptor(adopting: try check("socket", clinuxio_socket(address.family, SOCK_STREAM_TYPE)))
@@ -482,7 +476,7 @@ package final class Stream: EventSource {
     }
 
     /// Finds a dead peer in about `seconds`, even one that vanished without a word.
-    package func detectDeadPeer(withinSeconds seconds: Int) {
+    public func detectDeadPeer(withinSeconds seconds: Int) {
         Self.detectDeadPeer(descriptor, withinSeconds: seconds)
     }
 

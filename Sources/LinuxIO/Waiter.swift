@@ -1,5 +1,5 @@
 /// Somebody who waits without a task; see `Waiter.park`.
-package protocol Parked: AnyObject {
+public protocol Parked: AnyObject {
     /// Goes on; runs on the loop and must not suspend.
     func unpark(_ wake: Waiter.Wake)
 }
@@ -8,9 +8,9 @@ package protocol Parked: AnyObject {
 ///
 /// A task has one waiter and attaches it to every stream it looks after, so it can wait for "whatever comes first"
 /// without child tasks. Waking is a hint: whoever waits looks again at what it waits for.
-package final class Waiter {
+public final class Waiter {
     /// What ended a wait.
-    package enum Wake: Equatable, Sendable { case event, deadline }
+    public enum Wake: Equatable, Sendable { case event, deadline }
 
     unowned let executor: LoopExecutor
     private var continuation: UnsafeContinuation<Wake, Never>?
@@ -25,7 +25,7 @@ package final class Waiter {
     private var handle: RemoteWaker?
 
     /// Makes a waiter for tasks that run on `executor`.
-    package init(on executor: LoopExecutor) { self.executor = executor }
+    public init(on executor: LoopExecutor) { self.executor = executor }
 
     deinit {
         handle?.waiter = nil
@@ -34,13 +34,13 @@ package final class Waiter {
 
     /// Suspends until a stream this waiter is attached to reports something it is interested in, until `wake()`, or
     /// until the deadline has passed (up to 64 ms late).
-    package func wait(until deadline: Deadline) async -> Wake {
+    public func wait(until deadline: Deadline) async -> Wake {
         await withUnsafeContinuation { suspend($0, until: deadline) }
     }
 
     /// What `wait` does with its continuation, for a caller on the byte path that makes its own: an async call less is a
     /// frame and a return to the executor less.
-    package func suspend(_ continuation: UnsafeContinuation<Wake, Never>, until deadline: Deadline) {
+    public func suspend(_ continuation: UnsafeContinuation<Wake, Never>, until deadline: Deadline) {
         if signalled {
             signalled = false
             return continuation.resume(returning: .event)
@@ -52,7 +52,7 @@ package final class Waiter {
     /// Like `wait`, for long waits that should not keep a task and its frames: calls `unpark` once, on the loop.
     ///
     /// Whoever parks owns the waiter, or outlives the wait otherwise: it is not retained.
-    package func park(_ parked: any Parked, until deadline: Deadline) {
+    public func park(_ parked: any Parked, until deadline: Deadline) {
         if signalled {
             signalled = false
             return parked.unpark(.event)
@@ -70,13 +70,13 @@ package final class Waiter {
     }
 
     /// Lets the loop look at the kernel and at its other tasks once, then goes on.
-    package func yield() async {
+    public func yield() async {
         // Resumed here it would not even suspend.
         await withUnsafeContinuation { executor.resumeNextTurn($0) }
     }
 
     /// Ends the present wait, or else the next one at once. From the loop's own thread only; see `remote`.
-    package func wake() {
+    public func wake() {
         if !resume(.event) { signalled = true }
     }
 
@@ -102,7 +102,7 @@ package final class Waiter {
     func deadlinePassed() { resume(.deadline) }
 
     /// A handle with which any thread can wake this waiter, for as long as it exists.
-    package var remote: RemoteWaker {
+    public var remote: RemoteWaker {
         if let handle { return handle }
         let made = RemoteWaker(waiter: self, executor: executor)
         handle = made
@@ -111,7 +111,7 @@ package final class Waiter {
 }
 
 /// Wakes a waiter from any thread; a waiter that is gone is not missed.
-package final class RemoteWaker: @unchecked Sendable {
+public final class RemoteWaker: @unchecked Sendable {
     // Unchecked: read and cleared on the loop's thread only. Not a strong reference, for a waiter must not be freed
     // on another thread.
     fileprivate unowned(unsafe) var waiter: Waiter?
@@ -123,10 +123,10 @@ package final class RemoteWaker: @unchecked Sendable {
     }
 
     /// Ends the waiter's present or next wait.
-    package func wake() {
+    public func wake() {
         executor.post { self.waiter?.wake() }
     }
 
     /// As `wake`, for callers that are on the loop already and may outlive the waiter.
-    package func wakeFromLoop() { waiter?.wake() }
+    public func wakeFromLoop() { waiter?.wake() }
 }

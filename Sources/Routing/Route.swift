@@ -2,7 +2,7 @@
 ///
 /// A route says nothing about who may go there; that is the gatekeeper's part. `unknownSession` must look the same to the
 /// client as a session of somebody else.
-package enum Route: Sendable {
+public enum Route: Sendable {
     /// The API of the picker's hosts: `/api` and everything below.
     case api
     /// Any other path of the picker's hosts.
@@ -24,7 +24,7 @@ package enum Route: Sendable {
 }
 
 /// The listener that a request came in on.
-package enum Entrance: UInt8, Sendable {
+public enum Entrance: UInt8, Sendable {
     /// Behind the signing-in ingress: everything but attach hosts.
     case main
     /// For `opencode attach`: attach hosts and nothing else.

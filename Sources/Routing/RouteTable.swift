@@ -1,16 +1,16 @@
-package import HTTPWire
+public import HTTPWire
 
 /// Which host leads to which session: an immutable value that every worker holds its own reference to.
 ///
 /// A change of any session makes a new table with a higher generation; the old one lives until the last request that looked
 /// into it is through. A lookup allocates nothing and waits for nobody.
-package final class RouteTable: Sendable {
+public final class RouteTable: Sendable {
     /// Counts tables; a worker replaces its table only by one of a higher generation.
-    package let generation: UInt64
+    public let generation: UInt64
     /// Whether the table holds every session there is; before the first look at them an unknown one may exist.
-    package let isComplete: Bool
+    public let isComplete: Bool
     /// The sessions in no order.
-    package var sessions: some Collection<SessionRoute> { byID.sessions }
+    public var sessions: some Collection<SessionRoute> { byID.sessions }
 
     private let pattern: HostPattern
     private let byID: SessionIndex
@@ -21,7 +21,7 @@ package final class RouteTable: Sendable {
     /// Makes a table; when two sessions have one id, none of them is reachable.
     ///
     /// `fallback` answers for every session host that the table does not hold: the fixed target of development.
-    package init(
+    public init(
         settings: RoutingSettings, sessions: [SessionRoute], generation: UInt64, fallback: SessionRoute? = nil,
         isComplete: Bool = true
     ) {
@@ -42,20 +42,20 @@ package final class RouteTable: Sendable {
     }
 
     /// The session with this id, for requests and tunnels that outlive the table they were routed by.
-    package func session(_ id: UInt64) -> SessionRoute? { byID[id] ?? fallback }
+    public func session(_ id: UInt64) -> SessionRoute? { byID[id] ?? fallback }
 
     /// Whether an incarnation is that of the fixed target of development.
-    package func isFallback(_ identity: UInt64) -> Bool { fallback?.target?.identity == identity }
+    public func isFallback(_ identity: UInt64) -> Bool { fallback?.target?.identity == identity }
 
     /// Where a parsed request goes.
-    package func route(
+    public func route(
         _ head: borrowing RequestHead, in buffer: UnsafeRawBufferPointer, entrance: Entrance
     ) -> Route {
         route(host: head.host.bytes(in: buffer), path: head.path.bytes(in: buffer), entrance: entrance)
     }
 
     /// Where a request with this host (without port, case as sent) and path goes.
-    package func route(
+    public func route(
         host: UnsafeRawBufferPointer, path: UnsafeRawBufferPointer, entrance: Entrance
     ) -> Route {
         if entrance == .pod { return .pod }

@@ -1,5 +1,5 @@
 /// Why routing settings cannot be used; the text names the setting and says what is accepted.
-package enum RoutingSettingsError: Error, Equatable, Sendable, CustomStringConvertible {
+public enum RoutingSettingsError: Error, Equatable, Sendable, CustomStringConvertible {
     /// ROUTER_DOMAIN is empty, has empty or overlong labels, or bytes that no host name has.
     case malformedDomain(String)
     /// The port behind ROUTER_DOMAIN is no number from 1 to 65535.
@@ -15,7 +15,7 @@ package enum RoutingSettingsError: Error, Equatable, Sendable, CustomStringConve
     /// An entry of ROUTER_HOSTS is the host of a session.
     case hostIsSessionPattern(String)
 
-    package var description: String {
+    public var description: String {
         switch self {
         case .malformedDomain(let text):
             "ROUTER_DOMAIN is \"\(text)\": a host name such as example.com or localhost:3000 is needed."
@@ -38,31 +38,31 @@ package enum RoutingSettingsError: Error, Equatable, Sendable, CustomStringConve
 /// What decides which host leads where, read once at start.
 ///
 /// All names are kept in lower case. The hosts themselves are described in `HostPattern`.
-package struct RoutingSettings: Sendable {
+public struct RoutingSettings: Sendable {
     /// The base domain, without port.
-    package let domain: String
+    public let domain: String
     /// The port that public URLs carry; nil when the scheme's own port is meant. Never part of host matching.
-    package let publicPort: UInt16?
+    public let publicPort: UInt16?
     /// What follows the hash in the first label.
-    package let routeSuffix: String
+    public let routeSuffix: String
     /// What stands before the hash on hosts for `opencode attach`.
-    package let attachPrefix: String
+    public let attachPrefix: String
     /// What stands before the hash on hosts of the editor; nil while there is none.
-    package let editorPrefix: String?
+    public let editorPrefix: String?
     /// The hosts of the picker; empty means the domain itself and every host one label below that is no session's.
-    package let routerHosts: [String]
+    public let routerHosts: [String]
     /// Whether `localhost`, `127.0.0.1` and `[::1]` are hosts of the picker, too; for development.
-    package let allowsLoopbackNames: Bool
+    public let allowsLoopbackNames: Bool
     /// Ports that no port host reaches: sidecars and the agent itself.
-    package let deniedPorts: Set<UInt16>
+    public let deniedPorts: Set<UInt16>
     /// The gateway's own listeners; out of reach of sessions on this machine, who would find them on their loopback.
-    package private(set) var ownPorts: Set<UInt16> = []
+    public private(set) var ownPorts: Set<UInt16> = []
 
     /// The agent, the browser sidecar's unauthenticated debugger, and the editor sidecar.
-    package static let sidecarPorts: Set<UInt16> = [4096, 9222, 7681]
+    public static let sidecarPorts: Set<UInt16> = [4096, 9222, 7681]
 
     /// Checks and normalises the settings; `routerDomain` may carry `:port` as the environment variable does.
-    package init(
+    public init(
         routerDomain: String,
         routeSuffix: String = "",
         attachPrefix: String = "attach-",
@@ -123,23 +123,23 @@ package struct RoutingSettings: Sendable {
     }
 
     /// The same settings once the gateway's own listeners are bound.
-    package func reserving(ownPorts: some Sequence<UInt16>) -> RoutingSettings {
+    public func reserving(ownPorts: some Sequence<UInt16>) -> RoutingSettings {
         var copy = self
         copy.ownPorts = Set(ownPorts)
         return copy
     }
 
     /// The host of a session, with the public port where there is one; for URLs.
-    package func host(ofSession id: UInt64) -> String { authority(prefix: "", id) }
+    public func host(ofSession id: UInt64) -> String { authority(prefix: "", id) }
 
     /// The host of a session's port, with the public port where there is one; for URLs.
-    package func host(ofSession id: UInt64, port: UInt16) -> String { authority(prefix: "\(port)-", id) }
+    public func host(ofSession id: UInt64, port: UInt16) -> String { authority(prefix: "\(port)-", id) }
 
     /// The host of a session's editor, with the public port where there is one; nil while editors have no hosts.
-    package func editorHost(ofSession id: UInt64) -> String? { editorPrefix.map { authority(prefix: $0, id) } }
+    public func editorHost(ofSession id: UInt64) -> String? { editorPrefix.map { authority(prefix: $0, id) } }
 
     /// The host for `opencode attach`; its port is the attach listener's, so none is added here.
-    package func attachHost(ofSession id: UInt64) -> String { label(prefix: attachPrefix, id) + "." + domain }
+    public func attachHost(ofSession id: UInt64) -> String { label(prefix: attachPrefix, id) + "." + domain }
 
     private func authority(prefix: String, _ id: UInt64) -> String {
         let name = label(prefix: prefix, id) + "." + domain

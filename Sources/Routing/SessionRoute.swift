@@ -1,9 +1,9 @@
 import Synchronization
 
 /// One session as the byte path sees it: immutable, but for what its activity cell counts and what is kept of its owner.
-package final class SessionRoute: Sendable {
+public final class SessionRoute: Sendable {
     /// What a request to the session meets.
-    package enum Condition: Equatable, Sendable {
+    public enum Condition: Equatable, Sendable {
         /// The agent is ready and listens here.
         case running(UpstreamTarget)
         /// Stopped, its disk kept: a page navigation wakes it.
@@ -17,23 +17,23 @@ package final class SessionRoute: Sendable {
     }
 
     /// The 48 bits that the twelve digits of its host spell.
-    package let id: UInt64
+    public let id: UInt64
     /// The owner's e-mail address, normalised: trimmed and lower-cased.
-    package let owner: [UInt8]
+    public let owner: [UInt8]
     private let digest = Atomic<UInt64>(0)
     /// Whether every verified user counts as the owner; only for fixed development targets.
-    package let ownedByAnyone: Bool
-    package let condition: Condition
+    public let ownedByAnyone: Bool
+    public let condition: Condition
     /// Lives across tables: the next route of the same session has the same cell.
-    package let activity: ActivityCell
+    public let activity: ActivityCell
     /// The password of `opencode attach`; nil where attaching is not offered.
-    package let attachPassword: [UInt8]?
+    public let attachPassword: [UInt8]?
     /// Who else than the owner may reach which port.
-    package let sharedPorts: [SharedPort]
+    public let sharedPorts: [SharedPort]
     /// Where the editor listens, or would if the session ran; nil if the session has none.
-    package let editorPort: UInt16?
+    public let editorPort: UInt16?
 
-    package init(
+    public init(
         id: UInt64, owner: [UInt8], condition: Condition, activity: ActivityCell = ActivityCell(),
         attachPassword: [UInt8]? = nil, sharedPorts: [SharedPort] = [], editorPort: UInt16? = nil,
         ownedByAnyone: Bool = false
@@ -49,14 +49,14 @@ package final class SessionRoute: Sendable {
     }
 
     /// Who may reach a port at this time, in milliseconds on the monotonic clock.
-    package func audience(ofPort port: UInt16, at milliseconds: Int64) -> PortAudience {
+    public func audience(ofPort port: UInt16, at milliseconds: Int64) -> PortAudience {
         for shared in sharedPorts where shared.port == port && milliseconds < shared.until { return shared.audience }
         return .owner
     }
 
     /// The keyed digest of the owner's address: computed for the owner's first request and then kept, because most requests
     /// are the owner's, and hashing an address costs more than finding the session.
-    package func ownerDigest(_ compute: () -> UInt64?) -> UInt64? {
+    public func ownerDigest(_ compute: () -> UInt64?) -> UInt64? {
         let known = digest.load(ordering: .relaxed)
         if known != 0 { return known }
         guard let computed = compute() else { return nil }
@@ -65,7 +65,7 @@ package final class SessionRoute: Sendable {
     }
 
     /// Where the agent listens, if it does.
-    package var target: UpstreamTarget? {
+    public var target: UpstreamTarget? {
         if case .running(let target) = condition { target } else { nil }
     }
 }

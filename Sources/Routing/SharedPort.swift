@@ -1,5 +1,5 @@
 /// Who may reach a port of a session.
-package enum PortAudience: UInt8, Sendable {
+public enum PortAudience: UInt8, Sendable {
     case owner
     /// Every verified user.
     case signedIn
@@ -8,13 +8,13 @@ package enum PortAudience: UInt8, Sendable {
 }
 
 /// A port of a session that others may reach, until a moment.
-package struct SharedPort: Equatable, Sendable {
-    package let port: UInt16
-    package let audience: PortAudience
+public struct SharedPort: Equatable, Sendable {
+    public let port: UInt16
+    public let audience: PortAudience
     /// Milliseconds on the monotonic clock, which the byte path has at hand; the greatest number is for ever.
-    package let until: Int64
+    public let until: Int64
 
-    package init(port: UInt16, audience: PortAudience, until: Int64 = .max) {
+    public init(port: UInt16, audience: PortAudience, until: Int64 = .max) {
         self.port = port
         self.audience = audience
         self.until = until

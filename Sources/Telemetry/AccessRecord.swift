@@ -1,27 +1,27 @@
 internal import Synchronization
 
 /// One finished request as the access log tells it.
-package struct AccessRecord: Equatable, Sendable {
+public struct AccessRecord: Equatable, Sendable {
     /// When it ended, in milliseconds since 1970.
-    package var time: Int64
-    package var kind: RouteKind
+    public var time: Int64
+    public var kind: RouteKind
     /// The method as spelt.
-    package var method: String
+    public var method: String
     /// The host without port; the log names the route, never the target.
-    package var host: String
+    public var host: String
     /// 0: the answer broke off.
-    package var status: Int
-    package var microseconds: UInt64
-    package var bytesToClient: UInt64
-    package var bytesToUpstream: UInt64
+    public var status: Int
+    public var microseconds: UInt64
+    public var bytesToClient: UInt64
+    public var bytesToUpstream: UInt64
     /// The value of X-Request-Id.
-    package var requestID: String
+    public var requestID: String
     /// Who asked; nil if nobody was verified.
-    package var email: String?
+    public var email: String?
     /// Whether a token for the repository's host came along.
-    package var hasToken: Bool
+    public var hasToken: Bool
 
-    package init(
+    public init(
         time: Int64, kind: RouteKind, method: String, host: String, status: Int, microseconds: UInt64,
         bytesToClient: UInt64 = 0, bytesToUpstream: UInt64 = 0, requestID: String = "", email: String? = nil,
         hasToken: Bool = false
@@ -43,14 +43,14 @@ package struct AccessRecord: Equatable, Sendable {
 /// Access records on their way from one worker to the log: bounded, and never waiting.
 ///
 /// One thread pushes, one task pops. When the log cannot keep up, new records are dropped and counted.
-package final class AccessRing: Sendable {
+public final class AccessRing: Sendable {
     // The slots between `taken` and `filled` are initialised and belong to the reader, the others to the writer.
     private nonisolated(unsafe) let slots: UnsafeMutablePointer<AccessRecord>
     private let capacity: Int
     private let filled = Atomic<Int>(0)
     private let taken = Atomic<Int>(0)
 
-    package init(capacity: Int = 4096) {
+    public init(capacity: Int = 4096) {
         self.capacity = capacity
         slots = .allocate(capacity: capacity)
     }
@@ -61,7 +61,7 @@ package final class AccessRing: Sendable {
     }
 
     /// Hands over a record; false if there was no room. Only the worker's thread may call this.
-    package func push(_ record: AccessRecord) -> Bool {
+    public func push(_ record: AccessRecord) -> Bool {
         let end = filled.load(ordering: .relaxed)
         guard end &- taken.load(ordering: .acquiring) < capacity else { return false }
         (slots + end % capacity).initialize(to: record)
@@ -70,7 +70,7 @@ package final class AccessRing: Sendable {
     }
 
     /// Takes the oldest record; nil if there is none. Only one reader may call this.
-    package func pop() -> AccessRecord? {
+    public func pop() -> AccessRecord? {
         let start = taken.load(ordering: .relaxed)
         guard start != filled.load(ordering: .acquiring) else { return nil }
         let record = (slots + start % capacity).move()
@@ -81,7 +81,7 @@ package final class AccessRing: Sendable {
 
 extension WorkerTelemetry {
     /// Hands a record to the access log, if there is one; what does not fit is counted as dropped.
-    package func access(_ record: @autoclosure () -> AccessRecord) {
+    public func access(_ record: @autoclosure () -> AccessRecord) {
         guard let accessLog else { return }
         if !accessLog.push(record()) { count(.accessRecordsDropped) }
     }

@@ -2,7 +2,7 @@
 // scrape stays bounded: never a hash, an address or a path.
 
 /// What a request was routed to.
-package enum RouteKind: UInt8, CaseIterable, Sendable {
+public enum RouteKind: UInt8, CaseIterable, Sendable {
     /// A file of the picker.
     case asset
     case api
@@ -18,25 +18,25 @@ package enum RouteKind: UInt8, CaseIterable, Sendable {
     case refusal
 
     /// The label's value.
-    package var name: String { "\(self)" }
+    public var name: String { "\(self)" }
 }
 
 /// A request's method, in the order of HTTPWire's `Method`, so that one converts to the other by raw value.
-package enum MethodClass: UInt8, CaseIterable, Sendable {
+public enum MethodClass: UInt8, CaseIterable, Sendable {
     case get, head, post, put, delete, patch, options, connect, trace, other
 
     /// The label's value.
-    package var name: String { "\(self)" }
+    public var name: String { "\(self)" }
 }
 
 /// How a request ended.
-package enum StatusClass: UInt8, CaseIterable, Sendable {
+public enum StatusClass: UInt8, CaseIterable, Sendable {
     case informational, success, redirection, clientError, serverError
     /// The exchange broke off before its answer was complete.
     case aborted
 
     /// The class of a status; 0, for none, is `aborted`.
-    package init(status: Int) {
+    public init(status: Int) {
         switch status {
         case 100..<200: self = .informational
         case 200..<300: self = .success
@@ -48,7 +48,7 @@ package enum StatusClass: UInt8, CaseIterable, Sendable {
     }
 
     /// The label's value.
-    package var name: String {
+    public var name: String {
         switch self {
         case .informational: "1xx"
         case .success: "2xx"
@@ -61,15 +61,15 @@ package enum StatusClass: UInt8, CaseIterable, Sendable {
 }
 
 /// Which way bytes went.
-package enum ByteDirection: UInt8, CaseIterable, Sendable {
+public enum ByteDirection: UInt8, CaseIterable, Sendable {
     case toClient, toUpstream
 
     /// The label's value.
-    package var name: String { self == .toClient ? "to_client" : "to_upstream" }
+    public var name: String { self == .toClient ? "to_client" : "to_upstream" }
 }
 
 /// How bytes were moved.
-package enum ByteWay: UInt8, CaseIterable, Sendable {
+public enum ByteWay: UInt8, CaseIterable, Sendable {
     /// By splice(2), never through this process's memory.
     case spliced
     /// Read into a buffer and written from it.
@@ -78,11 +78,11 @@ package enum ByteWay: UInt8, CaseIterable, Sendable {
     case memory
 
     /// The label's value.
-    package var name: String { "\(self)" }
+    public var name: String { "\(self)" }
 }
 
 /// Why a session did not answer as it should.
-package enum UpstreamFault: UInt8, CaseIterable, Sendable {
+public enum UpstreamFault: UInt8, CaseIterable, Sendable {
     case refused, unreachable, connectTimeout, reset
     /// The connection ended before an answer began.
     case closed
@@ -93,11 +93,11 @@ package enum UpstreamFault: UInt8, CaseIterable, Sendable {
     case headTooLarge, silent
 
     /// The label's value.
-    package var name: String { snakeCase("\(self)") }
+    public var name: String { snakeCase("\(self)") }
 }
 
 /// Why the gateway answered instead of a session, the API or a file.
-package enum RefusalReason: UInt8, CaseIterable, Sendable {
+public enum RefusalReason: UInt8, CaseIterable, Sendable {
     case malformed, headTooLarge, headTimeout, unsupported
     /// No verified user.
     case unauthenticated
@@ -111,11 +111,11 @@ package enum RefusalReason: UInt8, CaseIterable, Sendable {
     case bodyTooLarge, rateLimited, tooManyStreams, tooManyConnections, draining, exhausted
 
     /// The label's value.
-    package var name: String { snakeCase("\(self)") }
+    public var name: String { snakeCase("\(self)") }
 }
 
 /// Numbers that only grow.
-package enum Counter: UInt8, CaseIterable, Sendable {
+public enum Counter: UInt8, CaseIterable, Sendable {
     case connectionsAccepted, upstreamOpened, upstreamReused, upstreamRetried
     case tunnelsOpened, streamsOpened
     /// Requests that asked for a sleeping session to be started.
@@ -132,17 +132,17 @@ package enum Counter: UInt8, CaseIterable, Sendable {
     case accessRecordsDropped
 
     /// Part of the metric's name.
-    package var name: String { snakeCase("\(self)") }
+    public var name: String { snakeCase("\(self)") }
 }
 
 /// Numbers that say how many there are now.
-package enum Gauge: UInt8, CaseIterable, Sendable {
+public enum Gauge: UInt8, CaseIterable, Sendable {
     case clientConnections, upstreamIdle, upstreamInUse, tunnels, streams, pipesInPool, pipesInUse
     /// Buffers that hold bytes in flight.
     case buffersInUse
 
     /// Part of the metric's name.
-    package var name: String { snakeCase("\(self)") }
+    public var name: String { snakeCase("\(self)") }
 }
 
 /// `headTooLarge` as `head_too_large`.

@@ -34,15 +34,15 @@ enum Layout {
 }
 
 /// The upper bounds of all latency histograms.
-package enum HistogramBuckets {
+public enum HistogramBuckets {
     /// Microseconds, ascending; what is above the last goes to one more bucket.
-    package static let bounds: [UInt64] = [
+    public static let bounds: [UInt64] = [
         500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000,
         10_000_000, 30_000_000, 60_000_000,
     ]
 
     /// Buckets of one histogram, the one without a bound included.
-    package static let count = 17
+    public static let count = 17
 
     /// The bucket that a measurement falls in.
     static func index(_ microseconds: UInt64) -> Int {

@@ -4,14 +4,14 @@ internal import Synchronization
 ///
 /// A record is an index and a relaxed load and store; nothing is locked, allocated or ordered, so a reader may see one
 /// counter of a request before another. Counters wrap at 2^64.
-package final class WorkerTelemetry: Sendable {
+public final class WorkerTelemetry: Sendable {
     /// The row of cells described by `Layout`.
     private let cells: Cells
     /// Records for the access log; nil if there is none.
-    package let accessLog: AccessRing?
+    public let accessLog: AccessRing?
 
     /// - Parameter accessLog: where access records go, if they are wanted.
-    package init(accessLog: AccessRing? = nil) {
+    public init(accessLog: AccessRing? = nil) {
         cells = Cells(count: Layout.count)
         self.accessLog = accessLog
     }
@@ -19,7 +19,7 @@ package final class WorkerTelemetry: Sendable {
     /// Counts a finished request; status 0 means that its answer broke off.
     ///
     /// Pass no times for event streams and tunnels, whose length says nothing about speed.
-    package func request(
+    public func request(
         _ kind: RouteKind, _ method: MethodClass, status: Int, microseconds: UInt64? = nil,
         firstByteMicroseconds: UInt64? = nil
     ) {
@@ -29,41 +29,41 @@ package final class WorkerTelemetry: Sendable {
     }
 
     /// Counts bytes of bodies and tunnels.
-    package func bytes(_ direction: ByteDirection, _ way: ByteWay, _ count: Int) {
+    public func bytes(_ direction: ByteDirection, _ way: ByteWay, _ count: Int) {
         cells.add(UInt64(truncatingIfNeeded: count), at: Layout.bytes(direction, way))
     }
 
     /// Counts a session's failure to answer.
-    package func upstreamFault(_ fault: UpstreamFault) { cells.add(1, at: Layout.faults + Int(fault.rawValue)) }
+    public func upstreamFault(_ fault: UpstreamFault) { cells.add(1, at: Layout.faults + Int(fault.rawValue)) }
 
     /// Counts an answer that the gateway gave in place of a route.
-    package func refusal(_ reason: RefusalReason) { cells.add(1, at: Layout.refusals + Int(reason.rawValue)) }
+    public func refusal(_ reason: RefusalReason) { cells.add(1, at: Layout.refusals + Int(reason.rawValue)) }
 
     /// Counts how late the loop came to something that was due.
-    package func loopLag(microseconds: UInt64) { cells.observe(microseconds, at: Layout.loopLag) }
+    public func loopLag(microseconds: UInt64) { cells.observe(microseconds, at: Layout.loopLag) }
 
     /// Adds to a number that only grows.
-    package func count(_ counter: Counter, _ amount: UInt64 = 1) {
+    public func count(_ counter: Counter, _ amount: UInt64 = 1) {
         cells.add(amount, at: Layout.counters + Int(counter.rawValue))
     }
 
     /// Takes over a number that something else counts, such as the loop.
-    package func set(_ counter: Counter, _ value: UInt64) {
+    public func set(_ counter: Counter, _ value: UInt64) {
         cells.set(value, at: Layout.counters + Int(counter.rawValue))
     }
 
     /// Moves a number up or down.
-    package func adjust(_ gauge: Gauge, by change: Int) {
+    public func adjust(_ gauge: Gauge, by change: Int) {
         cells.add(UInt64(bitPattern: Int64(change)), at: Layout.gauges + Int(gauge.rawValue))
     }
 
     /// Takes over a number that something else keeps, such as a pool.
-    package func set(_ gauge: Gauge, _ value: Int) {
+    public func set(_ gauge: Gauge, _ value: Int) {
         cells.set(UInt64(bitPattern: Int64(value)), at: Layout.gauges + Int(gauge.rawValue))
     }
 
     /// Everything counted so far; may be called from any thread.
-    package func snapshot() -> TelemetrySnapshot { TelemetrySnapshot(cells: cells.values()) }
+    public func snapshot() -> TelemetrySnapshot { TelemetrySnapshot(cells: cells.values()) }
 }
 
 /// A row of numbers with one writer and any number of readers.

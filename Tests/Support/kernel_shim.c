@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static const char *setting(const char *name) {
@@ -66,18 +67,17 @@ ssize_t splice(int from, off64_t *from_offset, int to, off64_t *to_offset, size_
     return real(from, from_offset, to, to_offset, shortened(count), flags);
 }
 
-ssize_t recv(int fd, void *bytes, size_t count, int flags) {
-    static __typeof__(&recv) real;
-    if (!real) real = REAL(recv);
-    if (interrupted()) FAIL(EINTR);
-    return real(fd, bytes, count, flags);
-}
-
-ssize_t send(int fd, const void *bytes, size_t count, int flags) {
-    static __typeof__(&send) real;
-    if (!real) real = REAL(send);
-    if (interrupted()) FAIL(EINTR);
-    return real(fd, bytes, count, flags);
+// The router receives and sends by this.
+long syscall(long number, ...) {
+    static __typeof__(&syscall) real;
+    if (!real) real = REAL(syscall);
+    if ((number == SYS_recvfrom || number == SYS_sendto) && interrupted()) FAIL(EINTR);
+    va_list list;
+    va_start(list, number);
+    long a[6];
+    for (int index = 0; index < 6; index++) a[index] = va_arg(list, long);
+    va_end(list);
+    return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
