@@ -131,25 +131,18 @@ final class Refusal: Error {
 
     static let servedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
-    /// The one table from wire errors to statuses; every one ends the connection, for two readers could see the rest
-    /// of the bytes differently.
+    /// Every one ends the connection, for two readers could see the rest of the bytes differently.
     static func malformed(_ error: WireError) -> Refusal {
-        let (status, code, sentence): (Int, String, String) =
-            switch error {
-            case .lineTooLong:
-                (414, "request_line_too_long", "The request's first line is longer than the gateway accepts.")
-            case .headTooLarge, .tooManyFields:
-                (431, "request_head_too_large", "The request's fields are more or larger than the gateway accepts.")
-            case .unsupportedVersion, .http2Preface:
-                (505, "http_version_not_supported", "The gateway speaks HTTP/1.1 and HTTP/1.0 here.")
-            case .unknownTransferEncoding:
-                (501, "transfer_coding_not_supported", "The gateway accepts the chunked transfer coding only.")
-            case .unknownExpectation:
-                (417, "expectation_failed", "The gateway knows no expectation but 100-continue.")
-            case .connectRefused, .traceRefused:
-                (405, "method_not_allowed", "The gateway does not serve CONNECT or TRACE.")
-            default:
-                (400, "bad_request", "The request is not valid HTTP/1.1 (\(error)).")
+        let status = error.status
+        let (code, sentence): (String, String) =
+            switch status {
+            case 405: ("method_not_allowed", "The gateway does not serve CONNECT or TRACE.")
+            case 414: ("request_line_too_long", "The request's first line is longer than the gateway accepts.")
+            case 417: ("expectation_failed", "The gateway knows no expectation but 100-continue.")
+            case 431: ("request_head_too_large", "The request's fields are more or larger than the gateway accepts.")
+            case 501: ("transfer_coding_not_supported", "The gateway accepts the chunked transfer coding only.")
+            case 505: ("http_version_not_supported", "The gateway speaks HTTP/1.1 and HTTP/1.0 here.")
+            default: ("bad_request", "The request is not valid HTTP/1.1 (\(error)).")
             }
         return Refusal(
             status: status, code: code, sentence: sentence, closes: true,

@@ -1,4 +1,4 @@
-/// Why bytes are not a message the gateway accepts; each case is one decision, the status is chosen in DataPlane.
+/// Why bytes are not a message the gateway accepts; each case is one decision, and DataPlane gives it a status.
 public enum WireError: Error, Equatable, Sendable {
     // Lines
     case bareCarriageReturn, bareLineFeed, nulByte, controlByte, obsoleteFolding

@@ -24,7 +24,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 from peers import CONNECTIONS, DESCRIPTORS, HOST, HAProxy, Nginx, Origin, Ours  # noqa: E402
 from streams import HOST as STREAM_HOST  # noqa: E402
-from streams import StreamOrigin, bulk, echo, events, idle  # noqa: E402
+from streams import NoProxy, StreamOrigin, bulk, echo, events, idle  # noqa: E402
 
 BROWSER = {
     "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
@@ -167,7 +167,7 @@ def main():
                 [ours, haproxy, plain, web], lambda peer: upload(peer, chunked=True), "s/GiB", "MB/s"),
             "256 MiB download, 32 KiB chunks": ([ours, haproxy, plain, web], bulk("/chunks"), "s/GiB", "MB/s"),
             "500 event streams, 4 events/s": (
-                [ours, haproxy, web], events(streams, 500, 4, 5), "µs/event", "delay p99 ms"),
+                [ours, haproxy, web, NoProxy(streams)], events(streams, 500, 4, 5), "µs/event", "delay p99 ms"),
             "WebSocket echo, 200 connections": ([ours, haproxy, web], echo(200, 5), "µs/message", "messages/s"),
             "WebSocket bulk": ([ours, haproxy, plain, web], bulk("/ws-bulk"), "s/GiB", "MB/s"),
             "page with br": ([ours, web], *requests("/", host="bench.test")),
@@ -214,10 +214,10 @@ def run(rows, options):
         median = {peer: {key: statistics.median(one[key] for one in many) for key in many[0]}
                   for peer, many in found.items()}
         for peer, value in median.items():
-            ratio = median["opencode-router"]["cost"] / value["cost"] if value["cost"] > 0 else 0
+            ratio = f"{median['opencode-router']['cost'] / value['cost']:.2f}" if value["cost"] > 0 else ""
             times = f"{value['p50']:.2f} / {value['p99']:.2f}" if "p50" in value else ""
             lines.append(
-                f"| {name} | {peer} | {value['cost']:.3g} {unit} | {'' if peer == 'opencode-router' else f'{ratio:.2f}'} "
+                f"| {name} | {peer} | {value['cost']:.3g} {unit} | {'' if peer == 'opencode-router' else ratio} "
                 f"| {value['rate']:.4g} {rate} | {times} |")
             print(lines[-1], flush=True)
     text = "\n".join(lines) + "\n"

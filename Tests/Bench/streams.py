@@ -9,8 +9,22 @@ import statistics
 import struct
 import threading
 import time
+from types import SimpleNamespace
 
 HOST = "bbbbbbbbbbbb.bench.test"
+
+
+class NoProxy:
+    """The way to the origin without a proxy: what a delay through one is compared with."""
+
+    name = "no proxy"
+    process = SimpleNamespace(cpu=lambda: 0)
+
+    def __init__(self, origin):
+        self.port = origin.port
+
+    def fields(self):
+        return {}
 
 
 class StreamOrigin:
@@ -119,7 +133,9 @@ def open_streams(peer, path, count, upgrade=False):
 
 
 def events(origin, count, per_second, seconds):
-    """CPU microseconds per event of `count` streams; the rate is the 99th percentile of the added delay in ms."""
+    """CPU microseconds per event of `count` streams; the rate is the 99th percentile of the delay in ms.
+
+    The delay is the client's and the origin's, too: what a proxy adds is the difference to the row without one."""
     def work(peer):
         origin.subscribers.clear()
         connections = open_streams(peer, "/events", count)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 
 import pytest
 
@@ -341,3 +342,12 @@ def test_metrics_are_well_formed(world, settles):
     assert {"opencode_router_operator_cloudflare_requests_total", "opencode_router_operator_changes_total",
             "opencode_router_operator_reconcile_duration_seconds"} <= names
     assert json.dumps(TOKEN) not in text and TOKEN not in text
+
+
+def test_a_signal_right_behind_its_first_line_ends_it_in_order(world):
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # It is returned as soon as it says that it listens.
+        operator = world.operator()
+        operator.end(number)
+        assert operator.process.returncode == 0
+        assert operator.find("stopped")

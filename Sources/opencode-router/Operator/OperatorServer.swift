@@ -5,7 +5,6 @@ internal import LinuxIO
 internal import Logging
 internal import Observability
 internal import ServiceLifecycle
-internal import UnixSignals
 
 /// Builds the operator's parts, connects them and runs them.
 enum OperatorServer {
@@ -77,6 +76,8 @@ enum OperatorServer {
         do throws(IOError) { operations = try await OperationsListener(address: address) } catch {
             throw StartFailure("cannot listen on \(configuration.address):\(configuration.healthPort): \(error)")
         }
+        // Before anybody is told that this process is there.
+        let end = await EndSignals()
         await operations.serve(
             OperationsResponder(
                 workers: [], registry: registry, readiness: readiness, version: Version.current, log: log))
@@ -90,8 +91,8 @@ enum OperatorServer {
             ])
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: [.init(service: LoopService("operator") { await worker.run() })],
-                gracefulShutdownSignals: [.sigterm, .sigint], logger: Logger(label: "lifecycle")))
+                services: [end.service, .init(service: LoopService("operator") { await worker.run() })],
+                logger: Logger(label: "lifecycle")))
         try await group.run()
         logger.notice("stopped")
     }

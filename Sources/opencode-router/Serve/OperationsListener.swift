@@ -89,7 +89,7 @@ final class OperationsListener: Sendable {
             }
         } catch let error as WireError {
             // A health check that is not understood must not look like a router that is down.
-            answer = Self.refusal(of: error)
+            answer = Self.refusal(error.status)
         } catch {
             return
         }
@@ -117,16 +117,6 @@ final class OperationsListener: Sendable {
 }
 
 extension OperationsListener {
-    private static func refusal(of error: WireError) -> OperationsAnswer {
-        switch error {
-        case .connectRefused, .traceRefused: refusal(405)
-        case .lineTooLong: refusal(414)
-        case .headTooLarge, .tooManyFields: refusal(431)
-        case .unsupportedVersion, .http2Preface: refusal(505)
-        default: refusal(400)
-        }
-    }
-
     private static func refusal(_ status: Int) -> OperationsAnswer {
         OperationsAnswer(
             status: status, contentType: "text/plain", body: "Use a short GET of HTTP/1.1 with one Host field.\n")

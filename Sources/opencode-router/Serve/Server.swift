@@ -124,7 +124,7 @@ enum Server {
         for sentence in settings.advice { logger.warning("\(sentence)") }
         // Before anybody is told that this process is there: what is not trapped yet would end it.
         let hangUps = await UnixSignalsSequence(trapping: .sighup)
-        let ends = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        let end = await EndSignals()
         await operations.serve(responder)
         if !settings.listeners.takesOver { readiness.set(.listeners, nil) }
         var facts: Logger.Metadata = [
@@ -140,10 +140,7 @@ enum Server {
         // Shut down in reverse order: the byte path drains while everything that it asks still answers.
         var group = ServiceGroupConfiguration(
             services: [
-                .init(
-                    service: LoopService("end") {
-                        for await _ in ends { break }
-                    }, successTerminationBehavior: .gracefullyShutdownGroup),
+                end.service,
                 .init(service: LoopService("directory") { await parts.directory.run() }),
                 .init(
                     service: LoopService("session metrics") {

@@ -1,6 +1,7 @@
 internal import DataPlane
 internal import Observability
 internal import ServiceLifecycle
+internal import UnixSignals
 
 /// A part that runs until the router shuts down, and ends by cancellation.
 struct LoopService: Service {
@@ -14,6 +15,21 @@ struct LoopService: Service {
 
     func run() async throws {
         await cancelWhenGracefulShutdown { await body() }
+    }
+}
+
+/// SIGTERM and SIGINT, trapped from the moment this exists: what is not trapped yet ends the process at once.
+struct EndSignals {
+    private let signals: UnixSignalsSequence
+
+    init() async { signals = await UnixSignalsSequence(trapping: .sigterm, .sigint) }
+
+    /// The service that has its group shut down in order when the first of them comes.
+    var service: ServiceGroupConfiguration.ServiceConfiguration {
+        .init(
+            service: LoopService("end") { [signals] in
+                for await _ in signals { break }
+            }, successTerminationBehavior: .gracefullyShutdownGroup)
     }
 }
 
