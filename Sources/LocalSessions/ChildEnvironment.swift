@@ -51,14 +51,16 @@ struct ChildEnvironment: Sendable {
         result["OPENCODE_DISABLE_AUTOUPDATE"] = "1"
         result[Self.runName] = run
         result[instanceMark.name] = instanceMark.value
-        if let token { result.merge(ownerGit(token, hasOwn: secrets["GITHUB_TOKEN"] != nil)) { _, new in new } }
+        if session.ownerHasToken == true {
+            result.merge(ownerGit(token, hasOwn: secrets["GITHUB_TOKEN"] != nil)) { _, new in new }
+        }
         return result
     }
 
     /// How the agent's git gets the owner's token: by asking the router whenever a server wants one.
     ///
     /// In place of what this account has for those servers: a session's pushes are its owner's, not the gateway's.
-    private func ownerGit(_ token: String, hasOwn: Bool) -> [String: String] {
+    private func ownerGit(_ token: String?, hasOwn: Bool) -> [String: String] {
         guard let helper = settings.credentialHelper else { return [:] }
         let script = "'\(helper.replacing("'", with: "'\\''"))'"
         var configuration: [(String, String)] = []
@@ -66,11 +68,13 @@ struct ChildEnvironment: Sendable {
             configuration.append(("credential.\(entry.origin).helper", ""))
             configuration.append(("credential.\(entry.origin).helper", "!sh \(script) \(entry.user) \(entry.host)"))
         }
-        var result = ["OPENCODE_GIT_TOKEN": token, "GIT_CONFIG_COUNT": "\(configuration.count)"]
+        var result = ["GIT_CONFIG_COUNT": "\(configuration.count)"]
         for (index, (key, value)) in configuration.enumerated() {
             result["GIT_CONFIG_KEY_\(index)"] = key
             result["GIT_CONFIG_VALUE_\(index)"] = value
         }
+        guard let token else { return result }
+        result["OPENCODE_GIT_TOKEN"] = token
         // For GitHub's own tools; a token that the user has set is stronger.
         if !hasOwn, settings.tokenHosts.user(scheme: "https", host: "github.com") != nil {
             result["GITHUB_TOKEN"] = token

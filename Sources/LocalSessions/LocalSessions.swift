@@ -323,7 +323,7 @@ package actor LocalSessions: SessionRuntime {
     package func resume(_ id: SessionID, gitToken: String?) async throws(SessionRuntimeError) {
         try checkOpen()
         guard let entry = entries[id], entry.wanted != .deleted else { throw .notFound(id) }
-        if let gitToken { entries[id]?.gitToken = gitToken }
+        if let gitToken { take(gitToken, of: id) }
         if entry.wanted == .running, entry.driver != nil { return }
         // Not `change`: on a full disk too a session has to start, be it for somebody to delete files in it.
         entries[id]?.record.activityAt = Timestamp.now.milliseconds
@@ -429,7 +429,14 @@ package actor LocalSessions: SessionRuntime {
 
     package func setGitToken(_ token: String, of id: SessionID) async throws(SessionRuntimeError) {
         guard let entry = entries[id], entry.wanted == .running else { return }
+        take(token, of: id)
+    }
+
+    private func take(_ token: String, of id: SessionID) {
         entries[id]?.gitToken = token
+        guard entries[id]?.record.ownerHasToken != true else { return }
+        entries[id]?.record.ownerHasToken = true
+        saveOrLog()
     }
 
     package func gitToken(of id: SessionID) async throws(SessionRuntimeError) -> String? { entries[id]?.gitToken }

@@ -81,6 +81,27 @@ def test_using_the_session_itself_brings_the_token_too(router, guarded):
     eventually(lambda: b"password=third-token\n" in ask(router, session, question(guarded.server)).body)
 
 
+def test_a_session_that_a_visit_woke_has_the_token_of_that_visitor(router, guarded):
+    guarded.accept("second-token")
+    made = router.api(
+        "POST", "/sessions", {"repoUrl": guarded.story, "branch": "woken"}, email=OWNER, fields=token("second-token"))
+    session = router.wait_for_state(made["hash"], "running", email=OWNER)
+    router.api("POST", f"/sessions/{made['hash']}/stop", email=OWNER)
+    router.wait_for_state(made["hash"], "stopped", email=OWNER)
+    guarded.accept("fourth-token")
+    page = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", **token("fourth-token")}
+    host = router.session_host(session)
+    assert router.request("GET", "/", host, page, email=OWNER).status == 503
+    router.wait_for_state(made["hash"], "running", email=OWNER)
+    # The page loads again by itself.
+    assert router.request("GET", "/global/health", host, page, email=OWNER).status == 200
+    eventually(lambda: b"password=fourth-token\n" in ask(router, session, question(guarded.server)).body)
+    folder = router.folder / "state" / "sessions" / made["hash"] / "repo"
+    git_session.push(router.pod_environment(made["hash"]), folder, "woken")
+    assert guarded.shown()[-1] == "oauth2:fourth-token"
+    guarded.accept("second-token")
+
+
 def test_the_answer_is_git_s_own_and_kept_nowhere(router, guarded, session):
     answer = ask(router, session, question(guarded.server) + "path=x\nwwwauth[]=Basic\n\n")
     assert answer.status == 200 and answer.body == b"username=oauth2\npassword=second-token\n"

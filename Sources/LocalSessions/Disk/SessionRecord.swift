@@ -24,6 +24,9 @@ struct SessionRecord: Codable, Hashable, Sendable {
     /// Whether there were uncommitted changes in the folder, and how many commits only it had, when last looked.
     var isDirty: Bool?
     var unpushed: Int?
+    /// Whether the owner ever came with a git token: then its git asks for the present one, also in a run that was begun
+    /// by a visit and without one.
+    var ownerHasToken: Bool?
     /// The agent that was started last, so that a router that starts after a crash can tell whether it still runs.
     var leader: Leader?
     /// The owner ordered the deletion; a router that finds this at its start finishes it.
@@ -44,7 +47,8 @@ extension SessionRecord {
             id: specification.id.description, email: specification.key.email,
             repositoryURL: specification.key.repositoryURL, branch: specification.key.branch,
             sourceBranch: specification.sourceBranch, createdAt: now.milliseconds, activityAt: now.milliseconds,
-            activitySource: Activity.Source.created.rawValue, initialMessage: specification.initialMessage)
+            activitySource: Activity.Source.created.rawValue, initialMessage: specification.initialMessage,
+            ownerHasToken: specification.gitToken.map { _ in true })
     }
 
     /// The session that this is a record of, in the state that was derived for it; nil if its id is none.
