@@ -14,6 +14,8 @@ final class OneShot<Value: Sendable>: Sendable {
     /// The value, if it is known by now.
     var value: Value? { state.withLock { $0.value } }
 
+    var isFulfilled: Bool { value != nil }
+
     /// Makes the value known; only the first call counts.
     func fulfil(_ value: Value) {
         let waiters = state.withLock { state in
@@ -44,5 +46,11 @@ final class OneShot<Value: Sendable>: Sendable {
         } onCancel: {
             state.withLock { $0.waiters.removeValue(forKey: number) }?.resume(returning: nil)
         }
+    }
+
+    /// The value, waited for even by a cancelled task.
+    func value(ignoringCancellation: Void) async -> Value {
+        if let value { return value }
+        return await Task.detached { await self.wait()! }.value
     }
 }
