@@ -91,8 +91,11 @@ struct SettingsTests {
             ("ROUTER_PROTO", "ftp", "ROUTER_PROTO=ftp: expected http or https"),
             ("ROUTER_DOMAIN", "-x.com", "ROUTER_DOMAIN=-x.com: expected a DNS name, with or without :port"),
             ("TRUSTED_PROXIES", "10.0.0.0/33", "TRUSTED_PROXIES=10.0.0.0/33: expected addresses or ranges"),
-            ("IDLE_TIMEOUT_MINUTES", "-1", "IDLE_TIMEOUT_MINUTES=-1: expected a number, at least 0"),
-            ("IDLE_TIMEOUT_MINUTES", "nan", "IDLE_TIMEOUT_MINUTES=nan: expected a number, at least 0"),
+            ("IDLE_TIMEOUT_MINUTES", "-1", "IDLE_TIMEOUT_MINUTES=-1: expected a number from 0 to 1000000000"),
+            ("IDLE_TIMEOUT_MINUTES", "nan", "IDLE_TIMEOUT_MINUTES=nan: expected a number from 0 to 1000000000"),
+            // More than a clock can count to.
+            ("MAX_AGE_HOURS", "6e16", "MAX_AGE_HOURS=6e16: expected a number from 0 to 1000000000"),
+            ("DRAIN_SECONDS", "1e19", "DRAIN_SECONDS=1e19: expected a number from 0 to 1000000000"),
             ("STORAGE_SIZE", "10 GB", "STORAGE_SIZE=10 GB: expected a Kubernetes quantity"),
             (
                 "POD_MEMORY_REQUEST", "2049Mi", "POD_MEMORY_REQUEST=2049Mi: must not be more than POD_MEMORY_LIMIT=2Gi"

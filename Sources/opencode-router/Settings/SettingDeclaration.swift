@@ -36,9 +36,7 @@ enum SettingKind: Sendable, Equatable {
                 ? "a whole number, at least \(range.lowerBound)"
                 : "a whole number from \(range.lowerBound) to \(range.upperBound)"
         case .number(let range):
-            range.upperBound == .infinity
-                ? "a number, at least \(Self.plain(range.lowerBound))"
-                : "a number from \(Self.plain(range.lowerBound)) to \(Self.plain(range.upperBound))"
+            "a number from \(Self.plain(range.lowerBound)) to \(Self.plain(range.upperBound))"
         case .choice(let words): words.dropLast().joined(separator: ", ") + " or " + (words.last ?? "")
         case .list: "items separated by commas"
         case .email: "one e-mail address"

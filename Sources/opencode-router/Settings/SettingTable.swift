@@ -11,7 +11,8 @@ enum SettingTable {
     private static let count = SettingKind.integer(0...Int.max)
     private static let positive = SettingKind.integer(1...Int.max)
     private static let milliseconds = SettingKind.integer(1...3_600_000)
-    private static let amount = SettingKind.number(0...Double.infinity)
+    /// Bounded, for a multiple of it has to be a time that clocks can count to; the longest is as good as never.
+    private static let amount = SettingKind.number(0...1_000_000_000)
 
     private static let listeners: [SettingDeclaration] = [
         .init(
