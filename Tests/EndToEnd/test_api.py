@@ -52,6 +52,9 @@ def test_polling_costs_nothing_until_something_changes(router, session):
         assert first.fields["Cache-Control"] == "private, no-cache"
         again = router.request("GET", path, fields={"If-None-Match": tag})
         assert again.status == 304 and not again.body and again.fields["ETag"] == tag
+        # What a cache keeps the answer by (RFC 9110 §15.4.5).
+        assert [again.fields.get(name) for name in ("Cache-Control", "Vary")] == [
+            first.fields.get(name) for name in ("Cache-Control", "Vary")]
     router.api("PUT", f"/sessions/{session['hash']}/idle-timeout", {"minutes": 77})
     changed = router.request("GET", f"/api/sessions/{session['hash']}", fields={"If-None-Match": tag})
     assert changed.status == 200 and changed.json()["idleTimeoutMinutes"] == 77

@@ -69,15 +69,15 @@ final class ControlPlaneAdapter: ControlPlane {
 
     private static func encode(_ response: APIResponse, for accepted: String?) -> ControlResponse {
         var fields = response.headers.map { (name: $0.name.rawName, value: $0.value) }
+        // A 304, too, which has no body: it tells what the answer that it stands for would (RFC 9110 §15.4.5).
+        if response.compressible { fields.append(("Vary", "Accept-Encoding")) }
         var body: ControlResponse.Body
         switch response.body {
         case .empty: body = .bytes([])
         case .stream(let stream): body = .stream(stream)
         case .bytes(let bytes):
             body = .bytes(bytes)
-            guard response.compressible else { break }
-            fields.append(("Vary", "Accept-Encoding"))
-            guard bytes.count > compressionThreshold, let accepted else { break }
+            guard response.compressible, bytes.count > compressionThreshold, let accepted else { break }
             let coding = AcceptEncoding(accepted).choose(gzip: true, brotli: true)
             switch coding {
             case .brotli: body = .bytes(Compression.brotli(bytes, quality: 4))
