@@ -33,7 +33,8 @@ enum Operation: Hashable {
     /// What may be asked for at a path.
     private static func at(_ path: String) -> [(HTTPRequest.Method, Operation)]? {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst().map(String.init)
-        guard parts.first == "api" else { return nil }
+        // A name that is empty is none: an address with a slash behind it is another one.
+        guard parts.first == "api", !parts.contains("") else { return nil }
         let rest = Array(parts.dropFirst())
         switch rest {
         case ["version"]: return [(.get, .version)]
