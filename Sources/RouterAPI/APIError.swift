@@ -34,6 +34,9 @@ struct APIError: Error, Sendable {
     static let notReady = Self(
         .serviceUnavailable, "directory_not_ready", "The list of sessions is still being read. Try again in a moment.",
         headers: [.retryAfter: "2"])
+    static let preconditionFailed = Self(
+        .preconditionFailed, "precondition_failed",
+        "Nothing was done: the API's entity tags are weak, so that If-Match is met by \"*\" alone.")
     static let tooManyRequests = Self(
         .tooManyRequests, "too_many_requests", "You ask faster than this installation allows. Wait a second.",
         headers: [.retryAfter: "1"])

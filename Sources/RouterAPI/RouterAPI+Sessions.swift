@@ -140,7 +140,16 @@ extension RouterAPI {
     }
 
     // Double, because the decoder does not say which field has a number that is no Int.
-    private struct IdleTimeoutBody: Decodable { var minutes: Double? }
+    private struct IdleTimeoutBody: Decodable {
+        var minutes: Double?
+
+        private enum CodingKeys: CodingKey { case minutes }
+
+        /// Null has to be said: a misspelt member would take back what was set.
+        init(from decoder: any Decoder) throws {
+            minutes = try decoder.container(keyedBy: CodingKeys.self).decode(Double?.self, forKey: .minutes)
+        }
+    }
 
     func setIdleTimeout(
         _ id: SessionID, _ request: APIRequest, _ caller: APICaller

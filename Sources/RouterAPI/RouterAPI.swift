@@ -101,6 +101,10 @@ package struct RouterAPI: Sendable {
 
     private func perform(_ operation: Operation, _ request: APIRequest) async throws(APIError) -> APIResponse {
         if request.caller == nil, !strangers.admits(request.peer, at: uptime) { throw .tooManyRequests }
+        // Our entity tags are weak, and If-Match compares strongly (RFC 9110 §13.1.1): no other value can be met.
+        if let wanted = request.headers[.ifMatch], wanted != "*", request.caller != nil || isAdmin(request) {
+            throw .preconditionFailed
+        }
         switch operation {
         case .adminSessions where isAdmin(request): return try listEverything(request)
         case .pullImage where isAdmin(request): return try await pullImage(request)
@@ -209,7 +213,7 @@ package struct RouterAPI: Sendable {
         let tag = "W/\"\(Digest.hex(Digest.sha256(bytes).prefix(16)))\""
         var headers: HTTPFields = [.eTag: tag, .cacheControl: "private, no-cache"]
         if let known = request.headers[.ifNoneMatch], EntityTags.list(known, matches: tag) {
-            return APIResponse(status: .notModified, headers: headers)
+            return APIResponse(status: .notModified, headers: headers, compressible: true)
         }
         headers[.contentType] = "application/json; charset=utf-8"
         return APIResponse(status: .ok, headers: headers, body: .bytes(bytes), compressible: true)

@@ -102,6 +102,24 @@ struct SessionRouteTests {
         }
     }
 
+    @Test(
+        "If-Match is met by * alone, for the tags are weak; else nothing is done",
+        arguments: [
+            (HTTPRequest.Method.get, ""), (.head, ""), (.delete, ""), (.post, "/stop"), (.put, "/idle-timeout"),
+        ])
+    func strongTags(method: HTTPRequest.Method, rest: String) async throws {
+        let bench = try await APIBench([.example(1)])
+        let tag = try #require(await bench.call(.get, path).headers[.eTag])
+        let body = method == .put ? #"{"minutes":60}"# : nil
+        for wanted in [tag, String(tag.dropFirst(2)), "\"x\", \"y\"", ""] {
+            let refused = await bench.call(method, path + rest, body: body, headers: [.ifMatch: wanted])
+            #expect(refused.status == .preconditionFailed && refused.text.contains("precondition_failed"))
+            #expect(await bench.call(method, path + rest, as: nil, headers: [.ifMatch: wanted]).status == .unauthorized)
+        }
+        #expect(await bench.call(.get, path).headers[.eTag] == tag)
+        #expect(await bench.call(method, path + rest, body: body, headers: [.ifMatch: "*"]).status.kind == .successful)
+    }
+
     @Test("The list shows the caller's sessions, newest activity first, and says when it may be out of date")
     func list() async throws {
         let bench = try await APIBench([
@@ -249,6 +267,8 @@ struct SessionRouteTests {
             #expect(response.status == .badRequest && response.code == "invalid_field")
             #expect(response.text.contains("whole number"))
         }
+        // Null has to be said.
+        #expect(await bench.call(.put, set, body: #"{"minute":30}"#).code == "missing_field")
     }
 
     @Test("The attach password is made once, shown to the owner uncompressed, and never logged")
