@@ -78,8 +78,8 @@ final class Connection: Parked {
             }
             break serving
         }
-        await sendRest()
-        stream.close()
+        // What is not whole must not end as if it were: to HTTP/1.0 the end of the connection may be the end of the body.
+        if await sendRest() { stream.close() } else { stream.abort() }
         if let input {
             worker.executor.buffers.giveBack(input)
             self.input = nil
@@ -87,13 +87,16 @@ final class Connection: Parked {
         return true
     }
 
-    /// Waits until an answer has left, of which the end may not have fitted into the socket's buffer; that is short.
-    private func sendRest() async {
+    /// Waits until an answer has left, of which the end may not have fitted into the socket's buffer; that is short. False
+    /// if the client does not take it.
+    private func sendRest() async -> Bool {
         let deadline = ByteFloor(worker).deadline
-        while !stream.sendPostedNow(), !stream.isBroken, !worker.isPastDrain {
+        while !stream.sendPostedNow() {
+            guard !stream.isBroken, !worker.isPastDrain else { return false }
             stream.interest = .writeOrHangUp
-            if await waiter.wait(until: deadline) == .deadline { return }
+            if await waiter.wait(until: deadline) == .deadline { return false }
         }
+        return true
     }
 
     private enum Next { case ready, idle, ended }
@@ -155,7 +158,7 @@ final class Connection: Parked {
     /// Lets the client read the last answer although it may still be sending: closing with unread bytes would make the
     /// kernel discard the answer (RFC 9112 §9.6).
     private func closeGently() async {
-        await sendRest()
+        guard await sendRest() else { return stream.abort() }
         guard stream.isOpen, !stream.isBroken else { return }
         stream.shutdownWrite()
         let buffer = input ?? worker.executor.buffers.take()

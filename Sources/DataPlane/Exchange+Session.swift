@@ -322,7 +322,8 @@ extension Exchange {
         }
         // Interim answers are for the client to take, one by one: a session may send them faster and larger than it reads.
         if !progress.hasHead, toClient?.isEmpty ?? true {
-            switch try receiveHead(from: stream, isReused: progress.isReused) {
+            // Behind an interim answer the end is no stale connection's: somebody has seen the request.
+            switch try receiveHead(from: stream, isReused: progress.isReused && progress.interim == 0) {
             case .needMore: break
             case .moved: moved = true
             case .interim:
@@ -513,7 +514,7 @@ extension Exchange {
             response.keepAlive && !response.framing.isUntilClose
             && (fromUpstream.map { $0.isEmpty } ?? true) && upload.isFinished(toUpstream)
         if isClean { worker.pool.giveBack(stream, target) } else { stream.close() }
-        return keepsClient ? .keepAlive : request.keepAlive ? .close : .closeAsAnnounced
+        return keepsClient ? .keepAlive : request.keepAlive || !upload.isTaken ? .close : .closeAsAnnounced
     }
 
     @inline(never)

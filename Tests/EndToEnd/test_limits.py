@@ -161,6 +161,53 @@ def test_a_reader_slower_than_the_floor_is_cut_off_and_its_session_is_not_kept(p
                 pass
 
 
+def queues(local, remote):
+    """State, bytes not acknowledged and bytes not read of a connection's end at these ports; None if it is no more."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, here, there, state, waiting = line.split()[:5]
+        if (int(here.partition(":")[2], 16), int(there.partition(":")[2], 16)) == (local, remote):
+            return int(state, 16), *(int(count, 16) for count in waiting.split(":"))
+    return None
+
+
+def test_an_answer_whose_last_bytes_its_client_never_takes_does_not_end_cleanly(proxy, shared):
+    """To HTTP/1.0 the end of the connection is the end of the body."""
+    established = 1
+    client = socket.socket()
+    client.settimeout(60)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    # To small segments belongs a small buffer on the gateway's side.
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+    client.connect(("127.0.0.1", proxy.port))
+    ours = client.getsockname()[1]
+
+    def script(peer):
+        peer.read_head()
+        session, gateway = peer.socket.getsockname()[1], peer.socket.getpeername()[1]
+        peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n.\r\n")
+        eventually(lambda: queues(ours, proxy.port)[2] > 0 and queues(proxy.port, ours)[1] == 0)
+        whole = queues(ours, proxy.port)[2]
+        # Until a piece does not fit into the socket any more, of which the gateway then keeps the rest.
+        handed = whole
+        while handed == whole:
+            peer.send(b"fa0\r\n" + bytes(4000) + b"\r\n")
+            whole += 4000
+            while queues(session, gateway)[1] + queues(gateway, session)[2] > 0:
+                pass
+            end = time.monotonic() + 1
+            while handed != whole and time.monotonic() < end:
+                handed = queues(proxy.port, ours)[1] + queues(ours, proxy.port)[2]
+        peer.send(b"0\r\n\r\n")
+
+    shared.script = script
+    client.sendall(f"GET / HTTP/1.0\r\nHost: {host(proxy)}\r\n\r\n".encode())
+    eventually(lambda: (queues(proxy.port, ours) or (0,))[0] != established)
+    with pytest.raises(ConnectionResetError):
+        while client.recv(1 << 20):
+            pass
+    client.close()
+
+
 def test_a_session_may_be_slow_and_silent_for_as_long_as_it_likes(proxy, shared):
     """The floor is for clients that keep a session waiting, not the other way round."""
     def script(peer):

@@ -233,15 +233,40 @@ def test_a_stale_connection_is_replaced_for_get_and_never_for_post(proxy, shared
         assert seen == ["POST"]
 
 
-def test_an_early_answer_ends_the_request_and_the_connection(proxy, shared):
+def test_a_reused_connection_that_ends_behind_an_interim_answer_is_a_502(proxy, shared):
+    """Somebody has seen the request, so that it is not sent again."""
+    seen = []
+
+    def script(peer):
+        while (request := peer.read_request()) is not None:
+            seen.append(request.method)
+            if peer.served == 1:
+                return peer.send(b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n")
+            peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            peer.served += 1
+
+    shared.script = script
+    with proxy.connect() as connection:
+        assert connection.request("GET", "/", host(proxy)).status == 200
+        connection.send_request("GET", "/", host(proxy))
+        assert [connection.read_head().status, connection.read_response().status] == [103, 502]
+        assert seen == ["GET", "GET"]
+        still_in_step(proxy, connection)
+
+
+@pytest.mark.parametrize("fields", [{}, {"Connection": "close"}])
+def test_an_early_answer_ends_the_request_and_the_connection(proxy, shared, fields):
+    """But not under a client that still sends: a reset would take the answer from it (RFC 9112 §9.6)."""
     shared.script = lambda peer: (
         peer.read_head(), peer.send(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig"),
         peer.wait_closed())
     with proxy.connect() as connection:
-        connection.send(b"POST / HTTP/1.1\r\nHost: " + host(proxy).encode() + b"\r\nContent-Length: 1000000\r\n\r\nabc")
+        connection.send(Connection.head("POST", "/", host(proxy), {"Content-Length": 1000000, **fields}) + b"abc")
         response = connection.read_response()
         assert response.status == 413 and response.body == b"big"
         assert connection.at_end()
+        connection.send(b"def")
+        assert connection.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
 
 
 def test_a_client_that_leaves_takes_the_upstream_connection_along(proxy, shared):
