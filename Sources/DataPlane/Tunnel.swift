@@ -26,7 +26,8 @@ final class Tunnel: Admitted {
     private var toUpstream: IOBuffer?
     private var fromUpstream: IOBuffer?
     private var toClient: IOBuffer?
-    /// Whether the session has been told that the client has ended its side, and the client that the session has.
+    /// Whether the session has been told that the client has ended its side, or listens no more; and whether the client has
+    /// been told that the session has.
     private var isUpstreamTold = false
     private var isClientTold = false
 
@@ -84,7 +85,7 @@ final class Tunnel: Admitted {
         if worker.isPastDrain { return sayGoodbye(.goingAway, to: client) }
         var moved = false
         do throws(RelayFailure) {
-            if try upload.advance(from: client, &connection.input, to: upstream, &toUpstream, on: worker.executor) {
+            if !isUpstreamTold, try say(from: connection) {
                 // Keystrokes are use; what the session prints by itself is not.
                 session.activity.touch(at: Int64(worker.executor.now.milliseconds))
                 moved = true
@@ -105,13 +106,28 @@ final class Tunnel: Admitted {
         } else {
             upstream.interest.insert(.read)
         }
-        if upload.isPending(connection.input, toUpstream) || upload.isTaken {
-            upstream.interest.insert(.write)
-        } else {
-            client.interest.insert(.read)
+        if !isUpstreamTold {
+            if upload.isPending(connection.input, toUpstream) || upload.isTaken {
+                upstream.interest.insert(.write)
+            } else {
+                client.interest.insert(.read)
+            }
         }
         // A client that has been told the end and ends, too, looks broken; what it sent before that is still to be read.
         return client.isBroken && !isClientTold ? .ended : .blocked
+    }
+
+    /// Moves what the client says; false if nothing could be moved.
+    private func say(from connection: Connection) throws(RelayFailure) -> Bool {
+        do throws(RelayFailure) {
+            return try upload.advance(
+                from: connection.stream, &connection.input, to: upstream, &toUpstream, on: worker.executor)
+        } catch .sinkGone {
+            // What the session said before it left, with its close frame, is still the client's to read.
+            upload.release(to: worker.executor.pipes)
+            isUpstreamTold = true
+            return true
+        }
     }
 
     /// Ends our side towards whoever has everything that the other sent before it ended; true once both have.

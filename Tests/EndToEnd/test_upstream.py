@@ -1,6 +1,9 @@
 """The answer side: a session may answer anything, at any time, and hurts only its own user."""
 
+import fcntl
 import socket
+import struct
+import termios
 import threading
 import time
 
@@ -489,6 +492,52 @@ def test_a_side_of_a_tunnel_that_has_ended_still_hears_the_other(proxy, shared, 
                 connection.socket.shutdown(socket.SHUT_WR)
                 eventually(lambda: heard)
                 assert heard == [last]
+
+
+def unsent(sock):
+    """Bytes that the peer's kernel has not taken yet (tcp(7), SIOCOUTQ)."""
+    return struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))[0]
+
+
+def test_what_a_session_says_before_it_leaves_arrives_though_its_client_speaks_on(proxy, shared):
+    """The session answers to what it is sent then with a reset; its last words are on their way already."""
+    is_full, is_gone = threading.Event(), threading.Event()
+    said = []
+
+    def script(peer):
+        peer.read_head()
+        peer.send(SWITCHED)
+        quiet = 0
+        while quiet < 10:
+            quiet += 1
+            time.sleep(0.02)
+            if unsent(peer.socket) == 0:
+                said.append(bytes([len(said) % 251]) * 4000)
+                peer.send(said[-1])
+                quiet = 0
+        is_full.set()
+        eventually(lambda: unsent(peer.socket) == 0)
+        peer.socket.close()
+        is_gone.set()
+
+    shared.script = script
+    with socket.socket() as client:
+        client.settimeout(60)
+        # Small buffers on both sides, so that much is left with the gateway.
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+        client.connect(("127.0.0.1", proxy.port))
+        client.sendall(Connection.head("GET", "/ws", host(proxy), websocket(host(proxy))))
+        assert is_full.wait(60)
+        heard = b""
+        while not is_gone.wait(0.01):
+            heard += client.recv(1000)
+        for _ in range(10):
+            client.sendall(b"?")
+            time.sleep(0.02)
+        while piece := client.recv(1 << 20):
+            heard += piece
+    assert heard.partition(b"\r\n\r\n")[2] == b"".join(said)
 
 
 @pytest.mark.parametrize("first", ["client", "session"])
