@@ -122,15 +122,15 @@ enum SessionDerivation {
     }
 
     /// How far a start has come, by what the containers say.
+    ///
+    /// A kubelet tells of all of them; of a status that tells of some only, those count.
     static func stage(of pod: Pod) -> Stage {
-        guard let initial = initStatus(pod) else {
-            if condition("Initialized", pod)?.status == "True" { return .starting }
-            return condition("PodScheduled", pod)?.status == "True" ? .configuring : .initializing
-        }
-        guard let agent = agentStatus(pod) else { return .configuring }
-        if agent.state?.running != nil { return .readying }
-        if initial.state?.terminated?.exitCode == 0 { return .starting }
-        if initial.state?.running != nil { return .preparing }
+        let initial = initStatus(pod)?.state
+        let agent = agentStatus(pod)?.state
+        if agent?.running != nil { return .readying }
+        if initial?.terminated?.exitCode == 0 { return .starting }
+        if initial?.running != nil { return .preparing }
+        if initial == nil, condition("Initialized", pod)?.status == "True" { return .starting }
         return condition("PodScheduled", pod)?.status == "True" ? .configuring : .initializing
     }
 
@@ -163,7 +163,7 @@ enum SessionDerivation {
             return warnings.first { $0.reason == "ProvisioningFailed" }.map(StartFailure.volumeStuck)
         }
         for status in (pod.status?.initContainerStatuses ?? []) + (pod.status?.containerStatuses ?? []) {
-            if let waiting = status.state?.waiting, let failure = waitingFailure(status, waiting) { return failure }
+            if let waiting = status.state?.waiting, let failure = waitingFailure(status, waiting, pod) { return failure }
         }
         if let initial = initStatus(pod), let failure = initFailure(initial, repository(pod)) { return failure }
         if let agent = agentStatus(pod), let failure = agentFailure(agent) { return failure }
@@ -191,14 +191,19 @@ enum SessionDerivation {
     }
 
     private static func waitingFailure(
-        _ status: Pod.ContainerStatus, _ waiting: Pod.ContainerStatus.State.Waiting
+        _ status: Pod.ContainerStatus, _ waiting: Pod.ContainerStatus.State.Waiting, _ pod: Pod
     ) -> SessionFailure? {
         let message = waiting.message ?? ""
+        // A status need not say it; what prepares a session runs the agent's image.
+        let told = [status.name, ContainerName.agent].lazy.compactMap { name in
+            pod.spec?.containers?.first { $0.name == name }?.image
+        }
+        let image = status.image.flatMap { $0.isEmpty ? nil : $0 } ?? told.first ?? status.name
         switch waiting.reason {
         case "ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "RegistryUnavailable",
             "SignatureValidationFailed", "ImageInspectError":
-            return StartFailure.imagePull(status.image ?? status.name, message)
-        case "InvalidImageName": return StartFailure.invalidImage(status.image ?? status.name, message)
+            return StartFailure.imagePull(image, message)
+        case "InvalidImageName": return StartFailure.invalidImage(image, message)
         case "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreCreateHookError",
             "PostStartHookError":
             return StartFailure.containerConfiguration(status.name, message)
@@ -206,18 +211,27 @@ enum SessionDerivation {
         }
     }
 
+    /// Whether the kubelet has given up starting it at once; how it ended it may not know any more.
+    private static func isLooping(_ status: Pod.ContainerStatus) -> Bool {
+        status.state?.waiting?.reason == "CrashLoopBackOff"
+    }
+
     /// A failed preparation stays failed while it is tried again, so that nobody sees it flap.
     private static func initFailure(_ status: Pod.ContainerStatus, _ repository: String) -> SessionFailure? {
-        guard status.state?.terminated?.exitCode != 0,
-            let ended = status.state?.terminated ?? status.lastState?.terminated, ended.exitCode != 0
-        else { return nil }
+        guard status.state?.terminated?.exitCode != 0 else { return nil }
+        guard let ended = status.state?.terminated ?? status.lastState?.terminated else {
+            return isLooping(status) ? InitFailure.cause(exitCode: nil, log: "", repository: repository) : nil
+        }
+        guard ended.exitCode != 0 else { return nil }
         if ended.reason == "OOMKilled" { return StartFailure.outOfMemory(during: "while the repository was prepared") }
         return InitFailure.cause(exitCode: ended.exitCode, log: ended.message ?? "", repository: repository)
     }
 
     private static func agentFailure(_ status: Pod.ContainerStatus) -> SessionFailure? {
-        guard let ended = status.lastState?.terminated ?? status.state?.terminated else { return nil }
-        let isLooping = status.state?.waiting?.reason == "CrashLoopBackOff"
+        let isLooping = isLooping(status)
+        guard let ended = status.lastState?.terminated ?? status.state?.terminated else {
+            return isLooping ? StartFailure.crashLoop(exitCode: nil, log: "") : nil
+        }
         // Between two crashes it runs for a moment; after the third nobody is told that it is starting.
         guard isLooping || ((status.restartCount ?? 0) >= 3 && status.ready != true) else { return nil }
         if ended.reason == "OOMKilled" { return StartFailure.outOfMemory(during: "while the agent ran") }

@@ -43,9 +43,10 @@ enum StartFailure {
             log: text(log))
     }
 
-    static func crashLoop(exitCode: Int, log: String) -> SessionFailure {
+    /// - Parameter exitCode: nil if the cluster has forgotten it.
+    static func crashLoop(exitCode: Int?, log: String) -> SessionFailure {
         SessionFailure(
-            code: "crash_loop", message: "The agent ends again and again (exit code \(exitCode)).",
+            code: "crash_loop", message: "The agent ends again and again\(words(exitCode)).",
             hint: "Its last lines tell more. Resume the session to try again.", log: text(log))
     }
 
@@ -84,7 +85,9 @@ enum StartFailure {
             return SessionFailure(
                 code: "quota_exceeded", message: "The namespace has no room for another session.",
                 hint: "Stop or delete sessions, or ask the operator for a larger quota.", log: text(message))
-        case 400..<500 where message.contains("denied the request") || message.contains("violates PodSecurity"),
+        // Webhooks "denied the request", policies (ValidatingAdmissionPolicy) "denied request: ".
+        case 400..<500 where message.contains("denied the request") || message.contains(" denied request: ")
+            || message.contains("violates PodSecurity"),
             403 where message.contains("is forbidden: ") && message.contains("admission"):
             return admission(message)
         case 403 where message.contains("cannot "):
@@ -136,6 +139,9 @@ enum StartFailure {
         return String(decoding: data, as: UTF8.self)
     }
 
+    /// The exit code for the end of a sentence.
+    fileprivate static func words(_ exitCode: Int?) -> String { exitCode.map { " (exit code \($0))" } ?? "" }
+
     private static func text(_ log: String) -> String? {
         log.isEmpty ? nil : String(log.suffix(4096))
     }
@@ -143,7 +149,8 @@ enum StartFailure {
 
 /// What the end of `session-init.sh` means.
 enum InitFailure {
-    static func cause(exitCode: Int, log: String, repository: String) -> SessionFailure {
+    /// - Parameter exitCode: nil if the cluster has forgotten it.
+    static func cause(exitCode: Int?, log: String, repository: String) -> SessionFailure {
         let lower = log.lowercased()
         func failure(_ code: String, _ message: String, _ hint: String) -> SessionFailure {
             SessionFailure(code: code, message: message, hint: hint, log: log.isEmpty ? nil : String(log.suffix(4096)))
@@ -170,7 +177,8 @@ enum InitFailure {
             return failure(rule.code, rule.message.replacing("ADDRESS", with: repository), rule.hint)
         }
         return failure(
-            "clone_failed", "Cloning \(repository) failed (exit code \(exitCode)).", "git's own last lines tell more.")
+            "clone_failed", "Cloning \(repository) failed\(StartFailure.words(exitCode)).",
+            "git's own last lines tell more.")
     }
 
     private struct Rule {

@@ -153,11 +153,37 @@ struct DerivationTests {
                 #"{"phase":"Failed","podIP":"10.0.0.9","conditions":[{"type":"Ready","status":"True"}]}"#,
                 "failed"
             ),
+            (#"{"initContainerStatuses":[{"name":"init","state":{"running":{}}}]}"#, "preparing"),
+            (#"{"initContainerStatuses":[{"name":"init","state":{"terminated":{"exitCode":0}}}]}"#, "starting"),
+            (#"{"phase":"Running","containerStatuses":[{"name":"opencode","state":{"running":{}}}]}"#, "readying"),
+            (#"{"containerStatuses":[{"name":"opencode","state":{"waiting":{"reason":"CrashLoopBackOff"}}}]}"#, "failed"),
+            (#"{"initContainerStatuses":[{"name":"init","state":{"waiting":{"reason":"CrashLoopBackOff"}}}]}"#, "failed"),
         ])
     func minimal(status: String, expected: String) throws {
         let text = #"{"metadata":{"name":"opencode-session-0123456789ab","uid":"u"},"status":\#(status)}"#
         let pod = try JSONDecoder().decode(Pod.self, from: Data(text.utf8))
         states(pod: pod, expected: expected)
+    }
+
+    @Test(
+        "An image that cannot be pulled is named, whether its status names it or not",
+        arguments: [("init", "agent:1"), ("opencode", "agent:1"), ("chromium", "browser:1"), ("other", "agent:1")])
+    func unnamedImage(container: String, image: String) {
+        let pod: Pod = DocumentCoding.decode([
+            "metadata": ["name": "opencode-session-0123456789ab", "uid": "pod-1"],
+            "spec": [
+                "containers": [
+                    ["name": "chromium", "image": "browser:1"], ["name": "opencode", "image": "agent:1"],
+                ]
+            ],
+            "status": [
+                "containerStatuses": [
+                    ["name": .string(container), "image": "", "state": ["waiting": ["reason": "ErrImagePull"]]]
+                ]
+            ],
+        ])
+        let failure = SessionDerivation.failure(of: pod, claim: nil, warnings: [])
+        #expect(failure?.message == "The image \(image) cannot be pulled.")
     }
 
     @Test(
@@ -304,6 +330,8 @@ struct DerivationTests {
         #expect(code(403, "pods \"x\" is forbidden: exceeded quota: q, requested: pods=1") == "quota_exceeded")
         #expect(code(403, "pods \"x\" is forbidden: violates PodSecurity \"restricted:latest\"") == "admission_denied")
         #expect(code(400, "admission webhook \"w\" denied the request: no") == "admission_denied")
+        let policy = "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: it cannot be"
+        #expect(code(422, policy) == "admission_denied" && code(403, policy) == "admission_denied")
         #expect(code(403, "pods is forbidden: User \"r\" cannot create resource \"pods\"") == "permission_missing")
         #expect(code(422, "Pod \"x\" is invalid: spec") == "object_refused")
         #expect(code(404, "namespaces \"n\" not found") == "namespace_missing")
