@@ -163,7 +163,9 @@ enum SessionDerivation {
             return warnings.first { $0.reason == "ProvisioningFailed" }.map(StartFailure.volumeStuck)
         }
         for status in (pod.status?.initContainerStatuses ?? []) + (pod.status?.containerStatuses ?? []) {
-            if let waiting = status.state?.waiting, let failure = waitingFailure(status, waiting, pod) { return failure }
+            if let waiting = status.state?.waiting, let failure = waitingFailure(status, waiting, in: pod) {
+                return failure
+            }
         }
         if let initial = initStatus(pod), let failure = initFailure(initial, repository(pod)) { return failure }
         if let agent = agentStatus(pod), let failure = agentFailure(agent) { return failure }
@@ -191,7 +193,7 @@ enum SessionDerivation {
     }
 
     private static func waitingFailure(
-        _ status: Pod.ContainerStatus, _ waiting: Pod.ContainerStatus.State.Waiting, _ pod: Pod
+        _ status: Pod.ContainerStatus, _ waiting: Pod.ContainerStatus.State.Waiting, in pod: Pod
     ) -> SessionFailure? {
         let message = waiting.message ?? ""
         // A status need not say it; what prepares a session runs the agent's image.

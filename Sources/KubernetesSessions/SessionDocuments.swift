@@ -32,6 +32,9 @@ enum SessionDocuments {
         ]
     }
 
+    /// Seconds that a session's pod has to end; its agent is told before, so this is for what does not listen.
+    static let grace = 10
+
     /// Under which name the original keeps a token, whose ever it is.
     static let tokenKey = "GITHUB_TOKEN"
 
@@ -82,8 +85,7 @@ enum SessionDocuments {
         if let settings = settings.editor { containers.append(editor(settings)) }
         var spec: JSONValue = [
             "restartPolicy": "Always", "automountServiceAccountToken": false, "enableServiceLinks": false,
-            // The agent is told to end before; this is for what does not listen.
-            "terminationGracePeriodSeconds": 10,
+            "terminationGracePeriodSeconds": .number(grace),
             "securityContext": podSecurity,
             "initContainers": [initialisation(id, session, secrets, settings)], "containers": .array(containers),
             "volumes": [

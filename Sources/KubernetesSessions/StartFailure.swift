@@ -86,7 +86,8 @@ enum StartFailure {
                 code: "quota_exceeded", message: "The namespace has no room for another session.",
                 hint: "Stop or delete sessions, or ask the operator for a larger quota.", log: text(message))
         // Webhooks "denied the request", policies (ValidatingAdmissionPolicy) "denied request: ".
-        case 400..<500 where message.contains("denied the request") || message.contains(" denied request: ")
+        case 400..<500
+        where message.contains("denied the request") || message.contains(" denied request: ")
             || message.contains("violates PodSecurity"),
             403 where message.contains("is forbidden: ") && message.contains("admission"):
             return admission(message)

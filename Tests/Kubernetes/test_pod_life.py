@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -107,6 +108,33 @@ def test_06_resuming_at_once_after_a_stop_waits_for_the_old_pod(router, cluster,
     router.wait_for_state(identifier, "running")
     cluster.kubelet.grace = 0.2
     assert [pod["metadata"]["uid"] for pod in cluster.pods()] != [old] and len(cluster.pods()) == 1
+
+
+def test_06b_a_pod_that_nobody_ends_keeps_nobody_waiting_for_long(router, cluster, repositories):
+    made = [router.api("POST", "/sessions", {
+        "repoUrl": repositories.story, "branch": f"stuck/{number}", "sourceBranch": "main"}, status=201)["hash"]
+        for number in range(2)]
+    for identifier in made:
+        router.wait_for_state(identifier, "running")
+    cluster.kubelet.grace = 3600
+    try:
+        for identifier in made:
+            assert router.api("POST", f"/sessions/{identifier}/stop")["state"] == "stopping"
+        with ThreadPoolExecutor(2) as pool:
+            # The harness's own patience is 40 s.
+            resumed, deleted = pool.map(router.request, ("POST", "DELETE"), (
+                f"/api/sessions/{made[0]}/resume", f"/api/sessions/{made[1]}"))
+    finally:
+        cluster.kubelet.grace = 0.2
+    assert (resumed.status, resumed.json()["code"]) == (409, "conflict"), resumed
+    assert (deleted.status, deleted.json()["code"]) == (500, "deletion_incomplete"), deleted
+    assert {router.session(identifier)["state"] for identifier in made} == {"stopping"}
+    for identifier in made:
+        pod = cluster.store.get("pods", f"opencode-session-{identifier}")
+        cluster.finish_pod(pod["metadata"]["uid"], pod["metadata"]["name"])
+    router.wait_for_state(made[0], "stopped")
+    assert router.request("DELETE", f"/api/sessions/{made[0]}").status == 204
+    eventually(lambda: router.request("GET", f"/api/sessions/{made[1]}").status == 404)
 
 
 def test_07_a_pod_deleted_by_hand_is_a_stopped_session(router, cluster, session):

@@ -156,8 +156,14 @@ struct DerivationTests {
             (#"{"initContainerStatuses":[{"name":"init","state":{"running":{}}}]}"#, "preparing"),
             (#"{"initContainerStatuses":[{"name":"init","state":{"terminated":{"exitCode":0}}}]}"#, "starting"),
             (#"{"phase":"Running","containerStatuses":[{"name":"opencode","state":{"running":{}}}]}"#, "readying"),
-            (#"{"containerStatuses":[{"name":"opencode","state":{"waiting":{"reason":"CrashLoopBackOff"}}}]}"#, "failed"),
-            (#"{"initContainerStatuses":[{"name":"init","state":{"waiting":{"reason":"CrashLoopBackOff"}}}]}"#, "failed"),
+            (
+                #"{"containerStatuses":[{"name":"opencode","state":{"waiting":{"reason":"CrashLoopBackOff"}}}]}"#,
+                "failed"
+            ),
+            (
+                #"{"initContainerStatuses":[{"name":"init","state":{"waiting":{"reason":"CrashLoopBackOff"}}}]}"#,
+                "failed"
+            ),
         ])
     func minimal(status: String, expected: String) throws {
         let text = #"{"metadata":{"name":"opencode-session-0123456789ab","uid":"u"},"status":\#(status)}"#
@@ -330,7 +336,8 @@ struct DerivationTests {
         #expect(code(403, "pods \"x\" is forbidden: exceeded quota: q, requested: pods=1") == "quota_exceeded")
         #expect(code(403, "pods \"x\" is forbidden: violates PodSecurity \"restricted:latest\"") == "admission_denied")
         #expect(code(400, "admission webhook \"w\" denied the request: no") == "admission_denied")
-        let policy = "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: it cannot be"
+        let policy =
+            "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: it cannot be"
         #expect(code(422, policy) == "admission_denied" && code(403, policy) == "admission_denied")
         #expect(code(403, "pods is forbidden: User \"r\" cannot create resource \"pods\"") == "permission_missing")
         #expect(code(422, "Pod \"x\" is invalid: spec") == "object_refused")
