@@ -215,6 +215,7 @@ extension KubernetesSessions {
                         specification, attachPassword: Random.hex(bytes: 16), now: .now, settings),
                     as: PersistentVolumeClaim.self)
             } catch {
+                if StartFailure.refusal(error) != nil { noteRefusal(of: id, error) }
                 guard error.status == 409 else { throw Self.translate(error) }
             }
             guard
@@ -271,7 +272,7 @@ extension KubernetesSessions {
                 return
             case .failure(let error):
                 if let failure = StartFailure.refusal(error) {
-                    logger.warning("session refused", metadata: ["session": "\(id)", "error": "\(error)"])
+                    noteRefusal(of: id, error)
                     // Stored, so that every replica tells it, and the session's page does.
                     return try await annotateClaim(
                         id, [Annotation.startFailure: .string(StartFailure.annotation(failure))])
@@ -301,6 +302,10 @@ extension KubernetesSessions {
                 throw .conflict(message: "The session is still stopping. Try again in a moment.")
             }
         }
+    }
+
+    private func noteRefusal(of id: SessionID, _ error: KubernetesError) {
+        logger.warning("session refused", metadata: ["session": "\(id)", "error": "\(error)"])
     }
 
     private func make(_ pod: JSONValue) async -> Result<Pod, KubernetesError> {

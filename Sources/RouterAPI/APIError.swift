@@ -10,6 +10,8 @@ struct APIError: Error, Sendable {
     var message: String
     /// What to do next, where there is more to say.
     var hint: String?
+    /// The words of what failed below us.
+    var log: String?
     var headers: HTTPFields = [:]
 
     init(
@@ -65,12 +67,14 @@ struct APIError: Error, Sendable {
             let status: HTTPResponse.Status =
                 failure.code == "quota_exceeded" ? .serviceUnavailable : .internalServerError
             self = Self(status, failure.code, failure.message, hint: failure.hint)
+            log = failure.log
         }
     }
 
     var response: APIResponse {
         var members: [(String, JSON)] = [("error", .string(message)), ("code", .string(code))]
         if let hint { members.append(("hint", .string(hint))) }
+        if let log { members.append(("log", .string(log))) }
         var response = APIResponse.json(.object(members), status: status)
         for field in headers { response.headers.append(field) }
         return response

@@ -131,6 +131,9 @@ def test_a_refused_disk_is_told_at_once_and_leaves_nothing(router, cluster_of_ca
     answer = router.request("POST", "/api/sessions", body=wish)
     assert answer.status == 503 and answer.json()["code"] == "quota_exceeded", answer
     assert "room" in answer.json()["error"] and answer.json()["hint"]
+    # Who is told to ask the operator can show the rule's own words, and the operator finds them in the log.
+    assert "quota: disks, requested" in answer.json()["log"]
+    assert [line for line in router.lines() if "quota: disks, requested" in line.get("error", "")]
     assert not [each for each in router.api("GET", "/sessions")["sessions"] if each["branch"] == "rule/disk"]
     cluster_of_causes.admission = None
     made = router.api("POST", "/sessions", wish, status=201)
