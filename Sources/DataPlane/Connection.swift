@@ -31,6 +31,8 @@ final class Connection: Parked {
     private(set) var isIdle = true
     /// Whether no request came in the time that a connection may be idle.
     private var isExpired = false
+    /// Requests that were there already when the one before was answered.
+    private var pipelined: UInt8 = 0
 
     init(stream: Stream, waiter: Waiter, peer: PeerAddress, entrance: Entrance, worker: Worker) {
         self.stream = stream
@@ -110,7 +112,10 @@ final class Connection: Parked {
     private func nextRequest() async -> Next {
         let deadline = worker.executor.now.advanced(milliseconds: Self.parkedAfterMilliseconds)
         while true {
-            if let input, !input.isEmpty { return .ready }
+            if let input, !input.isEmpty {
+                if hasHadItsTurn() { await waiter.yield() }
+                return .ready
+            }
             if let arrived = stream.takeArrived() {
                 releaseInputIfEmpty()
                 input = arrived
@@ -123,6 +128,7 @@ final class Connection: Parked {
                 switch stream.receive(into: buffer.room) {
                 case .moved(let count):
                     buffer.produced(count)
+                    if hasHadItsTurn() { await waiter.yield() }
                     return .ready
                 case .wouldBlock: releaseInputIfEmpty()
                 case .endOfStream, .failed: return .ended
@@ -133,6 +139,14 @@ final class Connection: Parked {
             let wake = await withUnsafeContinuation { waiter.suspend($0, until: deadline) }
             if wake == .deadline { return .idle }
         }
+    }
+
+    /// Counts a request that did not have to be waited for; whether others have their turn first, as every few of them.
+    ///
+    /// Where no answer is waited for either, a client could hold the loop for as long as it sends.
+    private func hasHadItsTurn() -> Bool {
+        pipelined &+= 1
+        return pipelined & 15 == 0
     }
 
     /// Waits without a task until there is something to do, or the time to be idle is over; then it is served again.

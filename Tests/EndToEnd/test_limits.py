@@ -382,6 +382,43 @@ def test_small_requests_are_quick_beside_a_bulk_download(proxy, shared):
     assert sorted(times)[int(len(times) * 0.99)] < 0.5, sorted(times)[-5:]
 
 
+def test_clients_that_send_without_end_let_others_have_their_turn(start_router):
+    """Nothing that a pipeline of files asks for is waited for, and the next requests are always there already."""
+    proxy = start_router(WORKERS=1)
+    requests = Connection.head("GET", "/none", proxy.host) * 1000
+    closing = threading.Event()
+
+    def ask(client):
+        try:
+            while not closing.is_set():
+                client.send(requests)
+        except OSError:
+            pass
+
+    def listen(client):
+        try:
+            while client.socket.recv(1 << 20):
+                pass
+        except OSError:
+            pass
+
+    clients = [proxy.connect() for _ in range(2)]
+    threads = [threading.Thread(target=run, args=(client,), daemon=True) for client in clients for run in (ask, listen)]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: metric(proxy, "opencode_router_requests_total") > 20_000)
+    closing.set()
+    for client in clients:
+        client.socket.shutdown(socket.SHUT_RDWR)
+    eventually(lambda: metric(proxy, "opencode_router_client_connections") == 0)
+    # Sixteen of each client.
+    turns = metric(proxy, "opencode_router_loop_wakeups_total")
+    assert metric(proxy, "opencode_router_requests_total") / turns < 40
+    for client in clients:
+        client.close()
+    proxy.stop()
+
+
 def test_a_loop_tells_how_late_it_was(proxy):
     eventually(lambda: metric(proxy, "opencode_router_loop_lag_seconds_count") > 0)
     assert metric(proxy, "opencode_router_loop_wakeups_total") > 0
