@@ -2,6 +2,7 @@ internal import DataPlane
 internal import Logging
 internal import Observability
 internal import Sessions
+internal import Telemetry
 
 // What parts tell, in the log and the metrics.
 extension Server {
