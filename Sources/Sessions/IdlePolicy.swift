@@ -34,7 +34,8 @@ package struct IdleSettings: Hashable, Sendable {
     /// The idle time that holds for a session: its owner's, within the maximum, else the installation's.
     package func timeout(of session: Session) -> Duration {
         guard let minutes = session.idleTimeoutMinutes, minutes > 0 else { return timeout }
-        return min(.seconds(minutes * 60), maximumTimeout)
+        // Compared before it is multiplied: the number stands in an object or a file that others can write.
+        return Double(minutes) < maximumTimeout / .seconds(60) ? .seconds(minutes * 60) : maximumTimeout
     }
 }
 

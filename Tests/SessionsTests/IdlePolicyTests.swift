@@ -23,6 +23,9 @@ struct IdlePolicyTests {
             what: "used ten minutes ago", idle: .minutes(10), agent: .idle,
             expected: .keep(.recentUse(.request), for: .minutes(5))),
         Case(what: "unused for the idle time", idle: .minutes(15), agent: .idle, expected: .stop(.idle)),
+        Case(
+            what: "an idle time beyond all bounds is the longest", idle: .hours(23), agent: .idle, minutes: .max,
+            expected: .keep(.recentUse(.request), for: .hours(1))),
         Case(what: "busy for days", idle: .hours(72), agent: .busy, expected: .keep(.agentBusy, for: nil)),
         Case(what: "retrying for days", idle: .hours(72), agent: .retrying, expected: .keep(.agentRetrying, for: nil)),
         Case(
