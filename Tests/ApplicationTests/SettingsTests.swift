@@ -106,6 +106,18 @@ struct SettingsTests {
             ("AUTH_RECHECK_URL", "https://u:p@x", "AUTH_RECHECK_URL=https://u:p@x: expected an http"),
             ("ALLOWED_REPO_SCHEMES", "ext", "ALLOWED_REPO_SCHEMES=ext: expected https, http, git, ssh, file"),
             ("GIT_TOKEN_HOSTS", "https://x", "GIT_TOKEN_HOSTS=https://x: expected [user@]host[:port]"),
+            ("GITHUB_API_URL", "https://x:0/", "GITHUB_API_URL=https://x:0/: expected an http"),
+            ("ATTACH_ROUTE_PREFIX", "a-", "ATTACH_ROUTE_PREFIX=a-: expected a letter from g to z"),
+            ("EDITOR_ROUTE_PREFIX", "4096-", "EDITOR_ROUTE_PREFIX=4096-: expected a letter from g to z"),
+            ("ROUTER_HOSTS", "*.example.com", "ROUTER_HOSTS=*.example.com: expected DNS names"),
+            (
+                "ROUTER_HOSTS", "0123456789ab.example.com",
+                "ROUTER_HOSTS=0123456789ab.example.com: is the host of a session"
+            ),
+            (
+                "AUTH_SECRET_HEADER", "x-auth-request-email",
+                "AUTH_SECRET_HEADER=x-auth-request-email: must differ from AUTH_EMAIL_HEADER"
+            ),
             ("METRICS_PORT", "3000", "METRICS_PORT=3000: must differ from PORT"),
             ("DEV_EMAIL", "a@b.c", "DEV_EMAIL=a@b.c: only with DEVELOPMENT=true"),
             ("SESSION_RUNTIME", "kubernetes", "OPENCODE_IMAGE: not set; expected the session image"),

@@ -94,7 +94,7 @@ enum SettingSyntax {
         guard text.utf8.allSatisfy({ (0x21...0x7e).contains($0) }), let url = URL(string: text),
             url.scheme == "http" || url.scheme == "https", let host = url.host(), !host.isEmpty
         else { return false }
-        return url.user() == nil
+        return url.user() == nil && (1...65535).contains(url.port ?? 80)
     }
 
     static func isQuantity(_ text: String) -> Bool { amount(text) != nil }

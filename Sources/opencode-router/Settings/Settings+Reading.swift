@@ -1,6 +1,7 @@
 internal import Archive
 internal import FoundationEssentials
 internal import Glibc
+internal import Routing
 internal import Sessions
 
 extension Settings {
@@ -114,6 +115,32 @@ extension Settings.Hosts {
         editorPrefix = (reader.text("EDITOR_ROUTE_PREFIX") ?? "").lowercased()
         if editorPrefix == attachPrefix {
             reader.refuse("EDITOR_ROUTE_PREFIX", value: editorPrefix, because: "must differ from ATTACH_ROUTE_PREFIX")
+        } else {
+            refuseAmbiguities(&reader)
+        }
+    }
+
+    /// Which hosts can be told from each other, only the routing knows; which variable that was, only this.
+    private func refuseAmbiguities(_ reader: inout SettingReader) {
+        do {
+            _ = try RoutingSettings(
+                routerDomain: domain, routeSuffix: routeSuffix, attachPrefix: attachPrefix, editorPrefix: editorPrefix,
+                routerHosts: routerHosts ?? [])
+        } catch {
+            switch error {
+            case .malformedPrefix(let prefix):
+                reader.malformed(
+                    prefix == attachPrefix ? "ATTACH_ROUTE_PREFIX" : "EDITOR_ROUTE_PREFIX", value: prefix,
+                    expected: "a letter from g to z among up to 30 letters, digits and hyphens, or it reads like a hash"
+                )
+            case .malformedHost(let host):
+                reader.malformed("ROUTER_HOSTS", value: host, expected: "DNS names separated by commas, without \"*\"")
+            case .hostIsSessionPattern(let host):
+                reader.refuse(
+                    "ROUTER_HOSTS", value: host, because: "is the host of a session; the picker needs another name")
+            case .malformedDomain, .malformedPort, .malformedSuffix, .samePrefixTwice:
+                reader.refuse("ROUTER_DOMAIN", value: domain, because: error.description)
+            }
         }
     }
 }
@@ -134,6 +161,9 @@ extension Settings.IdentitySettings {
             reader.malformed("AUTH_SECRET", value: secret, expected: "at least 16 printable ASCII characters")
         }
         secretField = reader.text("AUTH_SECRET_HEADER") ?? "X-Gateway-Key"
+        if secretField.lowercased() == emailField.lowercased() {
+            reader.refuse("AUTH_SECRET_HEADER", value: secretField, because: "must differ from AUTH_EMAIL_HEADER")
+        }
         trustsAnyPeer = reader.boolean("AUTH_TRUST_ANY_PEER")
         let fresh = reader.integer("AUTH_RECHECK_SECONDS")
         let stream = reader.integer("AUTH_RECHECK_STREAM_SECONDS")
