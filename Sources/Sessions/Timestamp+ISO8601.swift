@@ -2,7 +2,8 @@ extension Timestamp: CustomStringConvertible {
     /// RFC 3339 in UTC with milliseconds: `2026-01-31T09:05:07.250Z`.
     package var description: String {
         let day = Self.floor(milliseconds, by: 86_400_000)
-        let rest = milliseconds - day * 86_400_000
+        // The day's beginning may be before all that can be counted.
+        let rest = milliseconds &- day &* 86_400_000
         let (year, month, date) = Self.civil(fromDay: day)
         func padded(_ number: Int64, _ width: Int) -> String {
             let digits = String(number)
@@ -33,10 +34,10 @@ extension Timestamp: CustomStringConvertible {
         else { return nil }
         var fraction: Int64 = 0
         if bytes.count > 20 {
-            guard bytes[19] == UInt8(ascii: "."), bytes.count > 21, number(20..<bytes.count - 1) != nil else {
-                return nil
-            }
-            let digits = bytes[20..<bytes.count - 1].prefix(3)
+            // However long: only what is kept of it is a number.
+            let all = bytes[20..<bytes.count - 1]
+            guard bytes[19] == UInt8(ascii: "."), !all.isEmpty, all.allSatisfy(\.isDigit) else { return nil }
+            let digits = all.prefix(3)
             fraction = digits.reduce(0) { $0 * 10 + Int64($1 - 0x30) }
             for _ in digits.count..<3 { fraction *= 10 }
         }
@@ -46,7 +47,7 @@ extension Timestamp: CustomStringConvertible {
     }
 
     private static func floor(_ value: Int64, by divisor: Int64) -> Int64 {
-        value >= 0 ? value / divisor : -((-value + divisor - 1) / divisor)
+        value / divisor - (value % divisor < 0 ? 1 : 0)
     }
 
     // Both by counting in 400-year eras of years that begin in March, so that the leap day comes last.
