@@ -30,7 +30,8 @@ struct BodyRelay: ~Copyable {
     private static let runSize = 64 << 10
     /// Bytes received where the rest of a chunk's size line is expected: the line, and little of the payload.
     private static let lineRoom = 64
-    /// Bytes one `advance` moves at most, so that one bulk stream cannot hold the loop.
+    /// Bytes one `advance` moves or reads at most, so that one bulk stream cannot hold the loop: of chunks that are all
+    /// extension much is read and little moved.
     private static let turn = 1 << 20
 
     private var reading = Reading.done
@@ -52,8 +53,10 @@ struct BodyRelay: ~Copyable {
     /// The last read filled its buffer, or the last chunk was a large one: more of the same is likely, and splicing pays even without a known length.
     private var looksBulky = false
 
-    /// Whether the last `advance` moved as much as one may: others have their turn first.
+    /// Whether the last `advance` moved or read as much as one may: others have their turn first.
     private(set) var hadItsTurn = false
+    /// Bytes that the present `advance` has read into buffers.
+    private var received = 0
 
     /// Bytes moved through pipes, and through buffers.
     private(set) var spliced: UInt64 = 0
@@ -124,6 +127,7 @@ struct BodyRelay: ~Copyable {
         var moved = false
         var budget = Self.turn
         hadItsTurn = false
+        received = 0
         while true {
             // All that came has left; only the source can bring more.
             if !source.isReadable, !owes, input?.isEmpty ?? true, !holds(output) { break }
@@ -137,7 +141,7 @@ struct BodyRelay: ~Copyable {
             let drained = try drain(&input, &output, to: sink, on: loop)
             if filled || drained > 0 { moved = true }
             budget -= drained
-            hadItsTurn = budget <= 0
+            hadItsTurn = budget <= 0 || received >= Self.turn
             // Blocked by the sink, or nothing new from the source.
             if holds(output) || drained == 0 || hadItsTurn { break }
         }
@@ -162,7 +166,7 @@ struct BodyRelay: ~Copyable {
             }
             break
         }
-        while !isTaken, owedSize == nil, source.isReadable {
+        while !isTaken, owedSize == nil, source.isReadable, received < Self.turn {
             needsMore = false
             if splices, let pipe = lendPipe(on: loop) {
                 let room = pipe.capacity - pipe.buffered
@@ -207,6 +211,7 @@ struct BodyRelay: ~Copyable {
                 switch source.receive(into: room) {
                 case .moved(let count):
                     buffer.produced(count)
+                    received += count
                     filled = true
                     if reading == .untilClose { looksBulky = count == room.count }
                 case .wouldBlock: return filled
