@@ -225,8 +225,9 @@ def test_ports_of_the_session_itself_cannot_be_shared(router, session, text, cod
 
 @pytest.mark.parametrize("body", [
     {}, {"visibility": "everybody"}, {"visibility": "public", "expiresAt": "tomorrow"},
-    {"visibility": "public", "expiresAt": "2020-01-01T00:00:00Z"}, {"visibility": "public", "expiresInMinutes": 0},
-    {"visibility": "public", "expiresInMinutes": 1.5},
+    {"visibility": "public", "expiresAt": "2020-01-01T00:00:00Z"},
+    {"visibility": "public", "expiresAt": f"2020-01-01T00:00:00.{'9' * 40}Z"},
+    {"visibility": "public", "expiresInMinutes": 0}, {"visibility": "public", "expiresInMinutes": 1.5},
     {"visibility": "public", "expiresInMinutes": 5, "expiresAt": "2999-01-01T00:00:00Z"}])
 def test_a_wish_that_cannot_be_granted_says_why(router, session, port, body):
     answer = router.request("PUT", f"/api/sessions/{session['hash']}/ports/{port}", body=body)
