@@ -74,8 +74,8 @@ struct FolderTests {
         #expect(throws: AssetError.missingIndex(folder: empty.path)) {
             try AssetCatalogue(folder: empty.path, mimeTypes: types, digest: { $0 })
         }
-        #expect(throws: AssetError.unreadable(path: "/nonexistent", reason: "No such file or directory")) {
-            try AssetCatalogue(folder: "/nonexistent", mimeTypes: types, digest: { $0 })
+        #expect(throws: AssetError.unreadable(path: empty.path + "/none", reason: "No such file or directory")) {
+            try AssetCatalogue(folder: empty.path + "/none", mimeTypes: types, digest: { $0 })
         }
         #expect(throws: AssetError.unreadable(path: empty.path + "/a.txt", reason: "Not a directory")) {
             try AssetCatalogue(folder: empty.path + "/a.txt", mimeTypes: types, digest: { $0 })
