@@ -411,6 +411,9 @@ def test_clients_that_send_without_end_let_others_have_their_turn(start_router):
     for client in clients:
         client.socket.shutdown(socket.SHUT_RDWR)
     eventually(lambda: metric(proxy, "opencode_router_client_connections") == 0)
+    # Told once a second; what is told next counts all of them.
+    told = metric(proxy, "opencode_router_loop_wakeups_total")
+    eventually(lambda: metric(proxy, "opencode_router_loop_wakeups_total") > told)
     # Sixteen of each client.
     turns = metric(proxy, "opencode_router_loop_wakeups_total")
     assert metric(proxy, "opencode_router_requests_total") / turns < 40
