@@ -67,9 +67,10 @@ struct AgentTests {
         let failure = try await watcher.failure()
         #expect(failure.code == "not_ready")
         #expect(failure.log?.contains("scripted agent") == true)
+        // Behind a failure git looks through the folder. The shutdown ends that, and no agent that was left.
+        await runtime.shutDown()
         let mark = "\(ChildEnvironment.instanceName)=\(await runtime.instance)"
         #expect(ProcessFamily(mark: mark, leader: nil).members().isEmpty)
-        await runtime.shutDown()
     }
 
     @Test(
