@@ -41,11 +41,8 @@ extension Server {
 
     static func routingSettings(_ settings: Settings) throws -> RoutingSettings {
         do {
-            return try RoutingSettings(
-                routerDomain: settings.hosts.domain, routeSuffix: settings.hosts.routeSuffix,
-                attachPrefix: settings.hosts.attachPrefix, editorPrefix: settings.hosts.editorPrefix,
-                routerHosts: settings.hosts.routerHosts ?? [], allowsLoopbackNames: settings.development,
-                deniedPorts: deniedPorts(settings))
+            return try settings.hosts.routing(
+                allowsLoopbackNames: settings.development, deniedPorts: deniedPorts(settings))
         } catch {
             throw StartFailure(error.description)
         }

@@ -120,12 +120,19 @@ extension Settings.Hosts {
         }
     }
 
+    /// How these hosts are told from each other.
+    func routing(
+        allowsLoopbackNames: Bool = false, deniedPorts: Set<UInt16> = RoutingSettings.sidecarPorts
+    ) throws(RoutingSettingsError) -> RoutingSettings {
+        try RoutingSettings(
+            routerDomain: domain, routeSuffix: routeSuffix, attachPrefix: attachPrefix, editorPrefix: editorPrefix,
+            routerHosts: routerHosts ?? [], allowsLoopbackNames: allowsLoopbackNames, deniedPorts: deniedPorts)
+    }
+
     /// Which hosts can be told from each other, only the routing knows; which variable that was, only this.
     private func refuseAmbiguities(_ reader: inout SettingReader) {
         do {
-            _ = try RoutingSettings(
-                routerDomain: domain, routeSuffix: routeSuffix, attachPrefix: attachPrefix, editorPrefix: editorPrefix,
-                routerHosts: routerHosts ?? [])
+            _ = try routing()
         } catch {
             switch error {
             case .malformedPrefix(let prefix):
